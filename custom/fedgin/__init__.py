@@ -1,0 +1,3 @@
+"""Federated cross-modality segmentation with GIN augmentation."""
+
+__version__ = "0.1.0"

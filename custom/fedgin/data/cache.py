@@ -1,0 +1,140 @@
+"""Prepared volumes on disk: memory-mapped, keyed by content and settings, written atomically."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fedgin.data.hashing import FileHashes
+from fedgin.sites.schema import CacheSettings
+
+logger = logging.getLogger(__name__)
+
+META_FILE = "meta.json"
+
+
+@dataclass(frozen=True)
+class CacheEntry:
+    """One prepared volume: named arrays and a few facts.
+
+    Attributes:
+        folder: Folder of the entry.
+        meta: Plain facts about the volume.
+    """
+
+    folder: Path
+    meta: Mapping[str, Any]
+
+    def array(self, name: str) -> np.ndarray:
+        """Opens an array, read-only and memory-mapped: its pages count only while in use."""
+        return np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+
+
+class VolumeCache:
+    """A folder of entries, private to the user, with a quota."""
+
+    def __init__(self, settings: CacheSettings) -> None:
+        """Opens the cache; folders are made with mode 0700."""
+        self.folder = (
+            Path(settings.folder).expanduser() if settings.folder else _default_folder()
+        )
+        self.quota_bytes = int(settings.quota_gb * 1e9)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._entries = self.folder / "volumes"
+        self._entries.mkdir(mode=0o700, exist_ok=True)
+        self.hashes = FileHashes(self.folder / "hashes")
+
+    def key(self, *, content: str, settings: Mapping[str, Any]) -> str:
+        """Derives an entry's name from what the voxels are and how they are prepared."""
+        text = json.dumps({"content": content, "settings": settings}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def find(self, key: str) -> CacheEntry | None:
+        """Opens an entry and marks it as used, or returns None."""
+        folder = self._entries / key
+        try:
+            meta = json.loads((folder / META_FILE).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        os.utime(folder / META_FILE)
+        return CacheEntry(folder=folder, meta=meta)
+
+    def store(
+        self, key: str, *, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]
+    ) -> CacheEntry:
+        """Writes an entry beside its place and renames it when it is whole.
+
+        Raises:
+            OSError: The disk is full; nothing half-written stays.
+        """
+        target = self._entries / key
+        temporary = Path(tempfile.mkdtemp(prefix=".partial-", dir=self._entries))
+        try:
+            for name, array in arrays.items():
+                np.save(temporary / f"{name}.npy", array, allow_pickle=False)
+            (temporary / META_FILE).write_text(json.dumps(meta), encoding="utf-8")
+            try:
+                temporary.rename(target)
+            except OSError:
+                if not (target / META_FILE).is_file():
+                    raise
+                # Another process wrote the same entry meanwhile: same key, same content.
+                shutil.rmtree(temporary, ignore_errors=True)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        return CacheEntry(folder=target, meta=dict(meta))
+
+    def enforce_quota(self, *, keep: Collection[str]) -> int:
+        """Removes the entries unused for longest until the quota holds.
+
+        Args:
+            keep: Keys in use now, which stay even above the quota.
+
+        Returns:
+            Number of entries removed.
+        """
+        used = []
+        for folder in self._entries.iterdir():
+            if folder.name.startswith("."):
+                continue
+            try:
+                size = sum(file.stat().st_size for file in folder.iterdir())
+                used.append(((folder / META_FILE).stat().st_mtime, size, folder))
+            except FileNotFoundError:
+                continue  # another process is removing it
+        total = sum(size for _, size, _ in used)
+        removed = 0
+        for _, size, folder in sorted(used, key=lambda item: item[0]):
+            if total <= self.quota_bytes:
+                break
+            if folder.name in keep:
+                continue
+            shutil.rmtree(folder, ignore_errors=True)
+            total -= size
+            removed += 1
+        if removed:
+            logger.info("cache %s: %d unused volumes removed for the quota", self.folder, removed)
+        if total > self.quota_bytes:
+            logger.warning(
+                "cache %s: %.2f GB are in use now, above the quota of %.2f GB",
+                self.folder,
+                total / 1e9,
+                self.quota_bytes / 1e9,
+            )
+        return removed
+
+
+def _default_folder() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "fedgin"

@@ -1,0 +1,84 @@
+"""From a site's own label values to a task's classes, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from fedgin.config import nearest
+from fedgin.errors import ConfigError, Problem
+from fedgin.sites.schema import LabelValues
+from fedgin.tasks import Task
+
+
+@dataclass(frozen=True)
+class LabelMap:
+    """What the values of a site's label maps mean for a task.
+
+    Attributes:
+        class_of: Class index (1 ... n) by label value; every other known value is background.
+        names: Structure name by label value, of all values that may occur, 0 included.
+    """
+
+    class_of: Mapping[int, int]
+    names: Mapping[int, str]
+
+    def to_classes(self, label: np.ndarray) -> np.ndarray:
+        """Translates label values to class indices, uint8 of the same shape."""
+        table = np.zeros(max(int(label.max(initial=0)), max(self.class_of)) + 1, dtype=np.uint8)
+        for value, index in self.class_of.items():
+            table[value] = index
+        return table[label]
+
+
+def build_label_map(
+    *, labels: Mapping[str, LabelValues], other: tuple[int, ...], task: Task, where: str
+) -> LabelMap:
+    """Matches a site's structure names with a task's classes.
+
+    A class is matched by its own name or, where a site lists only its parts, by all of them.
+
+    Args:
+        labels: The site's values by structure name.
+        other: Further values that are background for every task.
+        task: The task.
+        where: The site's file, for errors.
+
+    Raises:
+        ConfigError: The site lacks a structure of the task; all that lack are listed.
+    """
+    values = {
+        name: (entry,) if isinstance(entry, int) else tuple(entry) for name, entry in labels.items()
+    }
+    class_of: dict[int, int] = {}
+    problems = []
+    for index, task_class in enumerate(task.classes, start=1):
+        if task_class.name in values:
+            members = [task_class.name]
+        elif task_class.parts and all(part in values for part in task_class.parts):
+            members = list(task_class.parts)
+        else:
+            problems.append(_missing(task_class.name, task_class.parts, values, task, where))
+            continue
+        for member in members:
+            class_of.update(dict.fromkeys(values[member], index))
+    if problems:
+        raise ConfigError(problems)
+    names = {0: "background", **dict.fromkeys(other, "other")}
+    names.update({value: name for name, entry in values.items() for value in entry})
+    return LabelMap(class_of=class_of, names=names)
+
+
+def _missing(
+    name: str, parts: tuple[str, ...], values: Mapping[str, object], task: Task, where: str
+) -> Problem:
+    lacking = [part for part in parts if part not in values]
+    need = f"'{name}'" + (f" or its parts (lacking {', '.join(lacking)})" if lacking else "")
+    return Problem(
+        f"{where}: key 'labels'",
+        f"task '{task.name}' needs the label {need}",
+        f"labels {', '.join(sorted(values)) or 'none'} ({nearest(name, values)})",
+        "add the structure with its value, or run a job whose structures this site annotates",
+    )

@@ -1,0 +1,235 @@
+"""The rules that a NIfTI header must keep, checked before any voxel is read."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import struct
+from dataclasses import dataclass
+
+import nibabel as nib
+import numpy as np
+from nibabel.spatialimages import HeaderDataError
+
+from fedgin.errors import DataError, Problem
+
+HEADER_BYTES = 540
+"""Enough for both header versions; NIfTI-1 uses the first 348 bytes."""
+
+MAX_VOXELS = 2**30
+"""Largest volume accepted: 4 GiB as float32, twice a long whole-body CT."""
+
+SPACING_RANGE_MM = (0.05, 50.0)
+MAX_AXIS_COSINE = 0.01
+_SINGULAR = 1e-6
+
+_EXPORT_AGAIN = "export the volume again from its source"
+_SET_TRANSFORM = "set sform or qform to a voxel-to-patient transform in mm, or " + _EXPORT_AGAIN
+_KINDS_READ = "integer or real floating point of at most 64 bits"
+
+
+@dataclass(frozen=True)
+class NiftiHeader:
+    """What a checked header says about the voxels.
+
+    Attributes:
+        shape: Voxels along the three axes; trailing axes of length 1 are dropped.
+        dtype: Type in the file, with its byte order.
+        affine: Shape (4, 4), float64; maps voxel indices to RAS+ coordinates in mm.
+        spacing: Edge lengths of a voxel in mm.
+        bytes_needed: Size of the voxels in the file, in bytes, uncompressed.
+        data_offset: Position of the first voxel in the uncompressed file, in bytes.
+        scaling: Slope and intercept, or None where the stored values are the values.
+    """
+
+    shape: tuple[int, int, int]
+    dtype: np.dtype
+    affine: np.ndarray
+    spacing: tuple[float, float, float]
+    bytes_needed: int
+    data_offset: int
+    scaling: tuple[float, float] | None
+
+    @property
+    def voxels(self) -> int:
+        """Number of voxels."""
+        return math.prod(self.shape)
+
+
+def parse_header(raw: bytes, *, where: str) -> NiftiHeader:
+    """Turn the first bytes of a file into a checked header.
+
+    Args:
+        raw: The first `HEADER_BYTES` bytes of the file, or all where it is shorter.
+        where: Name of the file for messages.
+
+    Returns:
+        The header, whose every field may be relied upon.
+
+    Raises:
+        DataError: The bytes are no NIfTI header, or break one or more rules.
+    """
+    fields = _fields(raw, where)
+    problems: list[Problem] = []
+    shape = _shape(fields, where, problems)
+    dtype = _dtype(fields, where, problems)
+    affine = _affine(fields, where, problems)
+    scaling = _scaling(fields, where, problems)
+    offset = _offset(fields, where, problems)
+    if problems or shape is None or dtype is None or affine is None:
+        raise DataError(problems)
+    x, y, z = np.linalg.norm(affine[:3, :3], axis=0)
+    return NiftiHeader(
+        shape=shape,
+        dtype=dtype,
+        affine=affine,
+        spacing=(float(x), float(y), float(z)),
+        bytes_needed=math.prod(shape) * dtype.itemsize,
+        data_offset=offset,
+        scaling=scaling,
+    )
+
+
+def _fields(raw: bytes, where: str) -> nib.Nifti1Header:
+    """Find version and byte order; nibabel would guess where these are damaged."""
+    rule = "a .nii file must begin with a NIfTI-1 or NIfTI-2 header"
+    if raw[:2] == b"\x1f\x8b":
+        mend = "rename the file to .nii.gz"
+        raise DataError(Problem(where, rule, "gzip-compressed data", mend))
+    if len(raw) < 348:
+        found = f"{len(raw)} bytes, fewer than the 348 of a header"
+        raise DataError(Problem(where, rule, found, _EXPORT_AGAIN))
+    sizes = {order: struct.unpack(order + "i", raw[:4])[0] for order in "<>"}
+    for order, size in sizes.items():
+        if size == 348 and raw[344:348] == b"n+1\0":
+            return nib.Nifti1Header(raw[:348], endianness=order, check=False)
+        if size == 540 and raw[4:8] == b"n+2\0" and len(raw) >= 540:
+            return nib.Nifti2Header(raw[:540], endianness=order, check=False)
+    if 348 in sizes.values() and raw[344:348] == b"ni1\0":
+        mend = "join the .hdr/.img pair into one .nii file"
+        raise DataError(Problem(where, rule, "the header of a .hdr/.img pair", mend))
+    found = f"header size {sizes['<']} and magic {raw[344:348]!r}"
+    raise DataError(Problem(where, rule, found, "convert the file to NIfTI, or " + _EXPORT_AGAIN))
+
+
+def _shape(
+    fields: nib.Nifti1Header, where: str, problems: list[Problem]
+) -> tuple[int, int, int] | None:
+    dim = [int(value) for value in fields["dim"]]
+    count, sizes = dim[0], tuple(dim[1 : max(dim[0], 0) + 1])
+    if not 1 <= count <= 7:
+        found = f"dim[0] = {count}"
+        rule = "dim[0], the number of axes, must be 1 to 7"
+        problems.append(Problem(where, rule, found, _EXPORT_AGAIN))
+        return None
+    found = f"shape {sizes}"
+    if min(sizes) < 1:
+        rule = "every axis must have at least one voxel"
+        problems.append(Problem(where, rule, found, _EXPORT_AGAIN))
+    elif count < 3 or min(sizes[:3]) < 2:
+        rule = "a volume must be 3D, with two or more voxels along each axis"
+        problems.append(Problem(where, rule, found, "stack the slices into one 3D volume"))
+    elif any(size > 1 for size in sizes[3:]):
+        rule = "a volume must be 3D; further axes may only have length 1"
+        mend = "split the series and keep one 3D volume per file"
+        problems.append(Problem(where, rule, found, mend))
+    elif math.prod(sizes) > MAX_VOXELS:
+        rule = f"a volume must have at most {MAX_VOXELS} voxels"
+        mend = "crop or resample the volume; if the shape is wrong, " + _EXPORT_AGAIN
+        problems.append(Problem(where, rule, f"{found}, {math.prod(sizes)} voxels", mend))
+    else:
+        return sizes[0], sizes[1], sizes[2]
+    return None
+
+
+def _dtype(fields: nib.Nifti1Header, where: str, problems: list[Problem]) -> np.dtype | None:
+    code = int(fields["datatype"])
+    try:
+        dtype: np.dtype = fields.get_data_dtype()
+        found = f"datatype code {code} ({fields.get_value_label('datatype')})"
+        if dtype.kind in "iuf" and dtype.itemsize <= 8:
+            return dtype
+    except (HeaderDataError, KeyError):
+        found = f"unknown datatype code {code}"
+    mend = "save one scalar value per voxel, such as int16 or float32"
+    problems.append(Problem(where, f"voxels must be {_KINDS_READ}", found, mend))
+    return None
+
+
+def _affine(fields: nib.Nifti1Header, where: str, problems: list[Problem]) -> np.ndarray | None:
+    if int(fields["sform_code"]) > 0:
+        affine = np.asarray(fields.get_sform(), dtype=np.float64)
+    elif int(fields["qform_code"]) > 0:
+        # The standard's own code reads any non-negative qfac, 0 included, as 1.
+        fields["pixdim"][0] = -1 if fields["pixdim"][0] < 0 else 1
+        try:
+            with np.errstate(all="ignore"):
+                affine = np.asarray(fields.get_qform(), dtype=np.float64)
+        except (HeaderDataError, ValueError) as error:
+            rule = "the qform must be a rotation with positive voxel sizes"
+            problems.append(Problem(where, rule, str(error), _SET_TRANSFORM))
+            return None
+    else:
+        rule = "the header must place the voxels in the patient (sform_code or qform_code > 0)"
+        found = f"sform_code {int(fields['sform_code'])}, qform_code {int(fields['qform_code'])}"
+        problems.append(Problem(where, rule, found, _SET_TRANSFORM))
+        return None
+    fault = _affine_fault(affine)
+    if fault is None:
+        return affine
+    problems.append(Problem(where, *fault))
+    return None
+
+
+def _affine_fault(affine: np.ndarray) -> tuple[str, str, str] | None:
+    """Rule, found and mend of the first rule that an affine breaks."""
+    if not np.isfinite(affine).all():
+        count = int(np.count_nonzero(~np.isfinite(affine)))
+        return "the affine must be finite", f"{count} entries NaN or infinite", _SET_TRANSFORM
+    columns = affine[:3, :3]
+    with np.errstate(over="ignore", under="ignore"):
+        spacing = np.linalg.norm(columns, axis=0)
+    listed = ", ".join(f"{value:.6g}" for value in spacing)
+    low, high = SPACING_RANGE_MM
+    # An axis of length 0 is left to the next rule, which says what is wrong with it.
+    if spacing.max() > high or 0 < spacing.min() < low:
+        mend = "give lengths in mm; " + _SET_TRANSFORM
+        return f"spacing must lie in {low:g} to {high:g} mm", f"spacing {listed} mm", mend
+    determinant = float(np.linalg.det(columns / np.where(spacing > 0, spacing, 1)))
+    if abs(determinant) < _SINGULAR:
+        found = f"determinant {determinant:.3g} of the axis directions, spacing {listed} mm"
+        return "the affine must be invertible (not singular)", found, _SET_TRANSFORM
+    directions = columns / spacing
+    cosine = max(
+        abs(float(directions[:, i] @ directions[:, j]))
+        for i, j in itertools.combinations(range(3), 2)
+    )
+    if cosine > MAX_AXIS_COSINE:
+        rule = f"the axes must be orthogonal (cosines up to {MAX_AXIS_COSINE:g}, no shear)"
+        return rule, f"cosine {cosine:.3g} between two axes", "resample onto an orthogonal grid"
+    return None
+
+
+def _scaling(
+    fields: nib.Nifti1Header, where: str, problems: list[Problem]
+) -> tuple[float, float] | None:
+    slope, intercept = float(fields["scl_slope"]), float(fields["scl_inter"])
+    # Slope 0 means "not scaled"; NaN is what some writers leave in an unscaled header.
+    if slope == 0 or math.isnan(slope) or (slope, intercept) == (1.0, 0.0):
+        return None
+    if math.isfinite(slope) and math.isfinite(intercept):
+        return slope, intercept
+    rule = "scl_slope and scl_inter must be finite where scl_slope is not 0"
+    mend = "set scl_slope to 0 for unscaled voxels, or " + _EXPORT_AGAIN
+    problems.append(Problem(where, rule, f"slope {slope:g}, intercept {intercept:g}", mend))
+    return None
+
+
+def _offset(fields: nib.Nifti1Header, where: str, problems: list[Problem]) -> int:
+    offset = float(fields["vox_offset"])
+    least = int(fields["sizeof_hdr"]) + 4
+    if math.isfinite(offset) and offset >= least and offset == int(offset):
+        return int(fields["vox_offset"])
+    rule = f"vox_offset must be a whole number of bytes, {least} or more"
+    problems.append(Problem(where, rule, f"vox_offset {offset:g}", _EXPORT_AGAIN))
+    return 0

@@ -1,0 +1,137 @@
+"""Whole-volume validation: sliding window, Dice per patient and class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fedgin.data.prepare import PreparedCase
+from fedgin.metrics.dice import dice_per_class
+from fedgin.settings import ResolvedSettings
+
+
+class Aborted(Exception):
+    """The work was stopped between two steps because someone asked for it."""
+
+
+@dataclass(frozen=True)
+class CaseDice:
+    """One patient's Dice.
+
+    Attributes:
+        case: Name of the case.
+        site: Name of the site.
+        modality: "CT" or "MR".
+        dice: Shape (classes without background,); nan where a class is in neither volume.
+    """
+
+    case: str
+    site: str
+    modality: str
+    dice: np.ndarray
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Dice of a model on a set of patients.
+
+    Attributes:
+        class_names: Names of the classes.
+        cases: One row per patient.
+    """
+
+    class_names: tuple[str, ...]
+    cases: list[CaseDice] = field(default_factory=list)
+
+    def per_class(self) -> dict[str, float]:
+        """Returns the mean over patients by class; nan where no patient has the class."""
+        table = np.array([case.dice for case in self.cases]).reshape(-1, len(self.class_names))
+        return {
+            name: float(column[~np.isnan(column)].mean()) if (~np.isnan(column)).any() else np.nan
+            for name, column in zip(self.class_names, table.T, strict=True)
+        }
+
+    def mean(self) -> float:
+        """Returns the mean over classes of the means over patients; nan without any patient."""
+        values = [value for value in self.per_class().values() if not np.isnan(value)]
+        return float(np.mean(values)) if values else float("nan")
+
+    def of_site(self, site: str) -> Evaluation:
+        """Returns the part that belongs to one site."""
+        return Evaluation(self.class_names, [c for c in self.cases if c.site == site])
+
+
+def evaluate(
+    network: nn.Module,
+    cases: Sequence[PreparedCase],
+    *,
+    settings: ResolvedSettings,
+    device: torch.device,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Evaluation:
+    """Segments whole volumes and compares them with their label maps on the task's grid.
+
+    Args:
+        network: The network, on the device.
+        cases: Prepared cases.
+        settings: Settings of the run.
+        device: The device.
+        should_stop: Asked between volumes.
+
+    Raises:
+        Aborted: `should_stop` said so.
+    """
+    rows = []
+    for case in cases:
+        if should_stop():
+            raise Aborted
+        prediction = segment(network, case.image, settings=settings, device=device)
+        dice = dice_per_class(
+            prediction, np.asarray(case.label), n_classes=settings.task.n_classes
+        )
+        rows.append(CaseDice(case=case.name, site=case.site, modality=case.modality, dice=dice))
+    return Evaluation(class_names=settings.task.class_names, cases=rows)
+
+
+@torch.inference_mode()
+def segment(
+    network: nn.Module, image: np.ndarray, *, settings: ResolvedSettings, device: torch.device
+) -> np.ndarray:
+    """Segments one prepared volume.
+
+    Args:
+        network: The network, on the device.
+        image: Shape (Z, Y, X), normalised.
+        settings: Settings of the run.
+        device: The device.
+
+    Returns:
+        Class indices, uint8, shape (Z, Y, X).
+    """
+    from monai.inferers import sliding_window_inference
+
+    training = settings.training
+    volume = torch.from_numpy(np.array(image, dtype=np.float32)).to(device)
+    # In 2D the slices are the batch; in 3D there is one volume.
+    batch = volume[:, None] if training.spatial_dims == 2 else volume[None, None]
+    was_training = network.training
+    network.eval()
+    with torch.autocast(device.type, dtype=torch.float16, enabled=device.type == "cuda"):
+        scores = sliding_window_inference(
+            batch,
+            roi_size=settings.geometry.patch_size,
+            sw_batch_size=training.window_batch,
+            predictor=network,
+            overlap=training.overlap,
+            mode="gaussian",
+            cval=float(volume.min()),
+        )
+    network.train(was_training)
+    if not isinstance(scores, Tensor):
+        raise TypeError(f"the network returned {type(scores).__name__}, not one tensor of scores")
+    classes = scores.argmax(dim=1).to(torch.uint8)
+    return classes.reshape(volume.shape).cpu().numpy()

@@ -1,0 +1,71 @@
+"""What must survive between a site's rounds, on disk.
+
+A site's process may end after every task. The state after round r lies in its own file, and the one
+before it is kept, so that a round that is repeated after a crash starts from the same state.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fedgin.files import write_atomically
+
+logger = logging.getLogger(__name__)
+
+_NAME = re.compile(r"state-after-round-(\d+)\.pt")
+KEPT = 2
+
+
+def save_state(folder: Path, *, round_number: int, state: dict[str, Any]) -> None:
+    """Writes the state after a round, atomically, and removes all but the last two.
+
+    Args:
+        folder: The site's state folder; it is made where it is missing.
+        round_number: The round that was finished.
+        state: Tensors and plain values.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_atomically(_file(folder, round_number), lambda file: torch.save(state, file))
+    for old in saved_rounds(folder):
+        if old <= round_number - KEPT:
+            _file(folder, old).unlink(missing_ok=True)
+
+
+def load_state(
+    folder: Path, *, before_round: int, device: torch.device
+) -> dict[str, Any] | None:
+    """Reads the newest state from before a round.
+
+    Returns:
+        The state, or None where there is none: in a first round, or at a site that joined late.
+    """
+    earlier = [number for number in saved_rounds(folder) if number < before_round]
+    if not earlier:
+        return None
+    if max(earlier) != before_round - 1:
+        logger.warning(
+            "round %d continues from the optimizer state after round %d: rounds between were missed",
+            before_round,
+            max(earlier),
+        )
+    state: dict[str, Any] = torch.load(
+        _file(folder, max(earlier)), map_location=device, weights_only=True
+    )
+    return state
+
+
+def saved_rounds(folder: Path) -> list[int]:
+    """Lists the rounds after which a state lies on disk."""
+    if not folder.is_dir():
+        return []
+    matches = (_NAME.fullmatch(file.name) for file in folder.iterdir())
+    return sorted(int(match.group(1)) for match in matches if match)
+
+
+def _file(folder: Path, round_number: int) -> Path:
+    return folder / f"state-after-round-{round_number}.pt"

@@ -1,0 +1,240 @@
+"""One site's work: a round of training as a function of weights, state folder and round."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fedgin.augment.geometric import Geometric
+from fedgin.augment.gin import Gin
+from fedgin.data.prepare import PreparedCase
+from fedgin.data.sampling import PatchSampler
+from fedgin.engine.evaluator import Aborted, Evaluation, evaluate
+from fedgin.engine.optimization import LearningRate, build_optimizer
+from fedgin.engine.state import load_state, save_state
+from fedgin.engine.weights import Weights, get_weights, set_weights, subtract
+from fedgin.errors import FedginError, Problem
+from fedgin.losses import build_loss
+from fedgin.networks import build_network
+from fedgin.seeding import numpy_generator, torch_generator
+from fedgin.settings import ResolvedSettings
+
+logger = logging.getLogger(__name__)
+
+ARRAY_AXIS = {2: {"y": 0, "x": 1}, 3: {"z": 0, "y": 1, "x": 2}}
+
+
+class TrainingError(FedginError):
+    """Training went wrong in a way that going on would hide."""
+
+
+@dataclass(frozen=True)
+class RoundResult:
+    """What a round gives.
+
+    Attributes:
+        difference: Weights after the round minus weights before it, float32.
+        loss: Mean training loss.
+        learning_rate: Rate of the last step.
+        steps: Optimizer steps.
+        seconds: Wall time of the steps.
+    """
+
+    difference: Weights
+    loss: float
+    learning_rate: float
+    steps: int
+    seconds: float
+
+
+class Trainer:
+    """Trains one network on one set of cases: a site's own, or several sites' pooled."""
+
+    def __init__(
+        self,
+        *,
+        settings: ResolvedSettings,
+        site: str,
+        cases: Sequence[PreparedCase],
+        device: torch.device,
+        steps_per_round: int | None = None,
+    ) -> None:
+        """Builds network, sampler and augmentation once.
+
+        Args:
+            settings: Settings of the run.
+            site: Name that the draws depend on.
+            cases: Cases to train on.
+            device: Where network and batches live.
+            steps_per_round: Optimizer steps of a round; by default those of the settings.
+        """
+        self.settings = settings
+        self.device = device
+        self.network = build_network(settings).to(device)
+        self._site = site
+        self._steps = steps_per_round or settings.training.steps_per_round
+        self._loss = build_loss().to(device)
+        self._sampler = PatchSampler(
+            cases,
+            patch_size=settings.geometry.patch_size,
+            foreground_fraction=settings.training.foreground_fraction,
+        )
+        axes = ARRAY_AXIS[settings.training.spatial_dims]
+        self._geometric = Geometric(
+            mirror_axes=[axes[axis] for axis in settings.task.mirror_axes if axis in axes]
+        )
+        gin = settings.training.gin
+        self._gin = Gin(
+            probability=gin.probability,
+            layers=gin.layers,
+            hidden_channels=gin.hidden_channels,
+            kernel_sizes=gin.kernel_sizes,
+            per_batch=gin.draw == "per_batch",
+        )
+
+    def run_round(
+        self,
+        weights: Mapping[str, np.ndarray],
+        *,
+        state_folder: Path,
+        round_number: int,
+        rounds: int,
+        validation_dice: float = float("nan"),
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> RoundResult:
+        """Trains from given weights for one round.
+
+        The result depends on nothing but the arguments, the settings, the cases and the state that
+        the round before left in the folder.
+
+        Args:
+            weights: Weights to start from.
+            state_folder: Where optimizer, scaler and schedule survive between rounds.
+            round_number: The round, from 0.
+            rounds: Rounds of the whole run, for the learning rate.
+            validation_dice: The site's validation Dice of these weights, for the `plateau` schedule.
+            should_stop: Asked before every step.
+
+        Raises:
+            Aborted: `should_stop` said so; the state on disk is that before the round.
+            WeightsError: The weights are not this network's.
+            TrainingError: The loss is not finite.
+        """
+        set_weights(self.network, weights)
+        training = self.settings.training
+        optimizer = build_optimizer(self.network, training)
+        scaler = torch.amp.GradScaler(self.device.type, enabled=self.device.type == "cuda")
+        rate = LearningRate(training)
+        if state := load_state(state_folder, before_round=round_number, device=self.device):
+            optimizer.load_state_dict(state["optimizer"])
+            scaler.load_state_dict(state["scaler"])
+            rate.load_state_dict(state["learning_rate"])
+        rate.after_validation(validation_dice)
+
+        start = time.perf_counter()
+        self.network.train()
+        total = torch.zeros((), device=self.device)
+        current = 0.0
+        for step in range(self._steps):
+            if should_stop():
+                raise Aborted
+            current = rate.at(
+                step=round_number * self._steps + step, total_steps=rounds * self._steps
+            )
+            for group in optimizer.param_groups:
+                group["lr"] = current
+            images, labels = self._batch(round_number, step)
+            total += self._step(images, labels, optimizer, scaler)
+        loss = float(total) / self._steps
+        seconds = time.perf_counter() - start
+        if not np.isfinite(loss):
+            raise TrainingError(
+                Problem(
+                    f"round {round_number}",
+                    "the training loss must be finite",
+                    str(loss),
+                    "lower 'learning_rate', or check the intensities of the site's volumes",
+                )
+            )
+        difference = subtract(get_weights(self.network), weights)
+        save_state(
+            state_folder,
+            round_number=round_number,
+            state={
+                "optimizer": optimizer.state_dict(),
+                "scaler": scaler.state_dict(),
+                "learning_rate": rate.state_dict(),
+                "round": round_number,
+            },
+        )
+        return RoundResult(
+            difference=difference,
+            loss=loss,
+            learning_rate=current,
+            steps=self._steps,
+            seconds=seconds,
+        )
+
+    def evaluate(
+        self,
+        weights: Mapping[str, np.ndarray],
+        cases: Sequence[PreparedCase],
+        *,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> Evaluation:
+        """Measures given weights on whole volumes; see `fedgin.engine.evaluator.evaluate`."""
+        set_weights(self.network, weights)
+        return evaluate(
+            self.network,
+            cases,
+            settings=self.settings,
+            device=self.device,
+            should_stop=should_stop,
+        )
+
+    def _batch(self, round_number: int, step: int) -> tuple[Tensor, Tensor]:
+        """Draws, cuts and augments one batch, on the device."""
+        training = self.settings.training
+        where = (training.seed, self._site, round_number, step)
+        places = self._sampler.draw(
+            self.settings.geometry.batch_size, generator=numpy_generator(*where, "patches")
+        )
+        images, labels = self._sampler.cut(places)
+        images = images.to(self.device, non_blocking=True)
+        labels = labels.to(self.device, non_blocking=True)
+        if training.geometric:
+            draw = self._geometric.draw(
+                images.shape, generator=torch_generator(*where, "geometric")
+            )
+            images, labels = self._geometric.apply(images, labels, draw)
+        if training.augmentation == "gin":
+            images = self._gin(images, generator=torch_generator(*where, "intensity"))
+        return images, labels
+
+    def _step(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        optimizer: torch.optim.Optimizer,
+        scaler: torch.amp.GradScaler,
+    ) -> Tensor:
+        """Takes one optimizer step; the loss stays on the device."""
+        optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(self.device.type, dtype=torch.float16, enabled=scaler.is_enabled()):
+            scores = self.network(images)
+        loss: Tensor = self._loss(scores.float(), labels)
+        scaler.scale(loss).backward()
+        scaler.unscale_(optimizer)
+        torch.nn.utils.clip_grad_norm_(
+            self.network.parameters(), self.settings.training.gradient_clip
+        )
+        scaler.step(optimizer)
+        scaler.update()
+        return loss.detach()

@@ -1,0 +1,37 @@
+"""The server's model: built from the job's settings, saved by FLARE's own persistor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nvflare.apis.event_type import EventType
+from nvflare.apis.fl_context import FLContext
+from nvflare.app_opt.pt.file_model_persistor import PTFileModelPersistor
+
+from fedgin.errors import FedginError
+from fedgin.flare.context import job_settings
+from fedgin.networks import build_network
+
+
+class SettingsModelPersistor(PTFileModelPersistor):
+    """FLARE's PTFileModelPersistor, whose initial model comes from the job's settings and seed."""
+
+    def handle_event(self, event: str, fl_ctx: FLContext) -> None:
+        """Builds the network when the run starts, before FLARE asks for it."""
+        if event == EventType.START_RUN:
+            try:
+                self.model = build_network(job_settings(fl_ctx))
+            except FedginError as error:
+                self.system_panic(str(error), fl_ctx)
+                return
+        super().handle_event(event, fl_ctx)
+
+    @property
+    def last_model_file(self) -> Path:
+        """Where the last global model is saved."""
+        return Path(self._ckpt_save_path)
+
+    @property
+    def best_model_file(self) -> Path:
+        """Where the best global model is saved."""
+        return Path(self._best_ckpt_save_path)

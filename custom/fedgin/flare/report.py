@@ -1,0 +1,77 @@
+"""The end of a run on the server: settle the best model, print the table, write report.json."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+
+from nvflare.apis.event_type import EventType
+from nvflare.apis.fl_context import FLContext
+from nvflare.widgets.widget import Widget
+
+from fedgin.files import write_atomically
+from fedgin.flare.context import run_folder
+from fedgin.flare.persistor import SettingsModelPersistor
+from fedgin.flare.record import RecordKeeper
+from fedgin.report.run_record import RunRecord
+from fedgin.report.run_table import render, to_json
+
+REPORT_FILE = "report.json"
+
+
+class RunReport(Widget):
+    """Prints a run's table on stdout when it ends, whether it went well or not."""
+
+    def __init__(
+        self,
+        record_id: str = "record",
+        persistor_id: str = "persistor",
+        tb_folder: str = "tb_events",
+    ) -> None:
+        """Names the components that know the record, the models and the TensorBoard folder."""
+        super().__init__()
+        self._record_id = record_id
+        self._persistor_id = persistor_id
+        self._tb_folder = tb_folder
+
+    def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:
+        """Reports when the run has ended."""
+        if event_type != EventType.END_RUN:
+            return
+        engine = fl_ctx.get_engine()
+        keeper = engine.get_component(self._record_id)
+        persistor = engine.get_component(self._persistor_id)
+        if not isinstance(keeper, RecordKeeper):
+            self.log_error(fl_ctx, f"component '{self._record_id}' must be a RecordKeeper")
+            return
+        record = keeper.record
+        if isinstance(persistor, SettingsModelPersistor):
+            settle_best(record, persistor)
+        folder = run_folder(fl_ctx)
+        record.files["TensorBoard"] = f"tensorboard --logdir {folder / self._tb_folder}"
+        record.files["Report"] = str(folder / REPORT_FILE)
+        write_atomically(folder / REPORT_FILE, json.dumps(to_json(record), indent=2).encode())
+        sys.stdout.write(render(record))
+        sys.stdout.flush()
+
+
+def settle_best(record: RunRecord, persistor: SettingsModelPersistor) -> None:
+    """Lets the last model compete too: only cross-site evaluation scored it.
+
+    Where it beats the best so far it takes its place, in the record and on disk.
+    """
+    files = {"best": persistor.best_model_file, "last": persistor.last_model_file}
+    last, best = record.final.get("last", {}), record.final.get("best", {})
+    rounds = record.first_round + record.finished_rounds
+    if last and files["last"].is_file():
+        record.validation[rounds] = last
+        if record.best_round is None or record.score(last) > record.score(best):
+            shutil.copyfile(files["last"], files["best"])
+            record.best_round = rounds
+            record.final["best"] = last
+    # "best" stands first in the report.
+    record.final = {name: record.final[name] for name in files if name in record.final}
+    for name, file in files.items():
+        if file.is_file():
+            record.files[f"{name.capitalize()} model"] = str(file)

@@ -1,0 +1,122 @@
+"""What a federated run left: contributions per round, Dice per site, failures in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fedgin.engine.averaging import selection_score
+
+NAN = float("nan")
+
+
+@dataclass
+class SiteMetrics:
+    """A site's report on one model.
+
+    Attributes:
+        modality: "CT" or "MR".
+        validation: `dice`, `per_class` and `cases` on validation patients, or None.
+        test: The same on test patients, or None.
+    """
+
+    modality: str
+    validation: Mapping[str, Any] | None = None
+    test: Mapping[str, Any] | None = None
+
+    @classmethod
+    def from_message(cls, message: Any) -> SiteMetrics:
+        """Reads what a site sent.
+
+        Raises:
+            ValueError: It is not of the form that sites send.
+        """
+        if not isinstance(message, Mapping) or message.get("modality") not in ("CT", "MR"):
+            raise ValueError("metrics must name the modality CT or MR")
+        parts = {name: _checked(message.get(name)) for name in ("validation", "test")}
+        return cls(modality=message["modality"], **parts)
+
+
+def _checked(part: Any) -> Mapping[str, Any] | None:
+    if part is None:
+        return None
+    if not isinstance(part, Mapping) or not isinstance(part.get("per_class"), Mapping):
+        raise ValueError("metrics need 'dice' and 'per_class'")
+    for value in (part.get("dice"), *part["per_class"].values()):
+        if value is not None and not (isinstance(value, (int, float)) and 0 <= value <= 1):
+            raise ValueError(f"Dice must be in [0, 1]; found {value!r}")
+    return part
+
+
+def dice_of(part: Mapping[str, Any] | None, class_name: str | None = None) -> float:
+    """Returns the mean Dice, or that of one class; nan where it is not known."""
+    if part is None:
+        return NAN
+    value = part.get("dice") if class_name is None else part["per_class"].get(class_name)
+    return NAN if value is None else float(value)
+
+
+@dataclass
+class RunRecord:
+    """All that a run's report is made from.
+
+    Attributes:
+        title: Name of the run.
+        planned_rounds: Rounds that the job asked for.
+        first_round: Number of the first round.
+        finished_rounds: Rounds that ended with an aggregation.
+        sites: Names of the sites that should take part.
+        contributions: By round the sites whose update was accepted.
+        validation: By number of finished rounds and site, the report on the global model then.
+        final: By model name and site, the report of cross-site evaluation.
+        best_round: Rounds after which the global model scored best, if it was ever scored.
+        problems: Failures in words, besides those that the record itself shows.
+        files: Paths worth knowing, by description.
+    """
+
+    title: str = "federated run"
+    planned_rounds: int = 0
+    first_round: int = 0
+    finished_rounds: int = 0
+    sites: list[str] = field(default_factory=list)
+    contributions: dict[int, list[str]] = field(default_factory=dict)
+    validation: dict[int, dict[str, SiteMetrics]] = field(default_factory=dict)
+    final: dict[str, dict[str, SiteMetrics]] = field(default_factory=dict)
+    best_round: int | None = None
+    problems: list[str] = field(default_factory=list)
+    files: dict[str, str] = field(default_factory=dict)
+
+    def modality_of(self, site: str) -> str:
+        """Returns a site's modality, or "?" where it never reported one."""
+        for reports in (*self.validation.values(), *self.final.values()):
+            if site in reports:
+                return reports[site].modality
+        return "?"
+
+    def score(self, reports: Mapping[str, SiteMetrics], part: str = "validation") -> float:
+        """Returns the mean over modalities of the mean over sites."""
+        return selection_score(
+            {site: dice_of(getattr(report, part)) for site, report in reports.items()},
+            {site: report.modality for site, report in reports.items()},
+        )
+
+    def failures(self) -> list[str]:
+        """Says in words what went wrong; empty where every site did its part in every round."""
+        found = list(self.problems)
+        if not self.sites:
+            found.append("no site took part")
+        for number in range(self.first_round, self.first_round + self.planned_rounds):
+            given = self.contributions.get(number, [])
+            if missed := [site for site in self.sites if site not in given]:
+                found.append(f"round {number + 1}: no contribution from {', '.join(missed)}")
+        if self.finished_rounds < self.planned_rounds:
+            found.append(
+                f"{self.finished_rounds} of {self.planned_rounds} rounds ended with an aggregation"
+            )
+        if not self.final:
+            found.append("no final model was evaluated")
+        for model, reports in self.final.items():
+            if missed := [site for site in self.sites if site not in reports]:
+                found.append(f"{model} model: no evaluation by {', '.join(missed)}")
+        return found

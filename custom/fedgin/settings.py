@@ -1,0 +1,132 @@
+"""The settings of one training run: what a job says, and what never depends on a site."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from fedgin.config import StrictModel, parse, read_mapping
+from fedgin.tasks import Geometry, Task, get_task
+
+SETTINGS_FILE = "training.json"
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class GinSettings(StrictModel):
+    """Arguments of GIN; the defaults are the published ones (see `fedgin.augment.gin`)."""
+
+    probability: Fraction = 1.0
+    layers: Annotated[int, Field(ge=1, le=16)] = 4
+    hidden_channels: Annotated[int, Field(ge=1, le=32)] = 2
+    kernel_sizes: tuple[Annotated[int, Field(ge=1, le=9)], ...] = (1, 3)
+    draw: Literal["per_sample", "per_batch"] = "per_sample"
+
+    @model_validator(mode="after")
+    def _odd_kernels(self) -> GinSettings:
+        if not self.kernel_sizes or any(size % 2 == 0 for size in self.kernel_sizes):
+            raise ValueError("kernel_sizes must be one or more odd numbers")
+        return self
+
+
+class TrainingSettings(StrictModel):
+    """What every site of a run does alike.
+
+    Keys that are None take the task's default for `spatial_dims` (see `fedgin.tasks`).
+
+    Attributes:
+        task: Name of the task.
+        seed: Seed of the run: initial weights and, with site, round and step, every draw.
+        spatial_dims: 2 trains on axial slices, 3 on patches.
+        spacing: Target spacing in mm along x, y, z; null keeps a volume's own.
+        patch_size: Voxels, (y, x) or (z, y, x).
+        network: `unet` (MONAI's residual U-Net) or `dynunet`.
+        channels: Feature channels of the network's levels.
+        augmentation: Intensity augmentation.
+        gin: Arguments of GIN.
+        geometric: Whether to rotate, scale and deform.
+        batch_size: Patches per step.
+        steps_per_round: Optimizer steps of one site in one round.
+        learning_rate: Peak learning rate of AdamW.
+        weight_decay: Weight decay of AdamW.
+        schedule: Learning rate over the run; `plateau` follows the site's validation Dice.
+        gradient_clip: Largest L2 norm of a step's gradient.
+        foreground_fraction: Share of patches centred on a structure, classes drawn alike.
+        overlap: Overlap of neighbouring windows in validation.
+        window_batch: Windows per forward pass in validation.
+    """
+
+    task: str
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    spatial_dims: Literal[2, 3] = 2
+    spacing: tuple[Positive | None, Positive | None, Positive | None] | None = None
+    patch_size: tuple[Annotated[int, Field(ge=16, le=1024)], ...] | None = None
+    network: Literal["unet", "dynunet"] = "unet"
+    channels: tuple[Annotated[int, Field(ge=1, le=1024)], ...] | None = None
+    augmentation: Literal["gin", "none"] = "gin"
+    gin: GinSettings = GinSettings()
+    geometric: bool = True
+    batch_size: Annotated[int, Field(ge=1, le=1024)] | None = None
+    steps_per_round: Annotated[int, Field(ge=1)] = 60
+    learning_rate: Positive = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    schedule: Literal["cosine", "plateau", "constant"] = "cosine"
+    gradient_clip: Positive = 1.0
+    foreground_fraction: Fraction = 0.67
+    overlap: Annotated[float, Field(ge=0, lt=1)] = 0.25
+    window_batch: Annotated[int, Field(ge=1)] = 16
+
+    @model_validator(mode="after")
+    def _consistent(self) -> TrainingSettings:
+        if self.patch_size is not None and len(self.patch_size) != self.spatial_dims:
+            raise ValueError(f"patch_size needs {self.spatial_dims} numbers, one per dimension")
+        if self.channels is not None and len(self.channels) < 2:
+            raise ValueError("channels needs at least two levels")
+        return self
+
+    def resolve(self) -> ResolvedSettings:
+        """Fills the keys that are None from the task's defaults.
+
+        Raises:
+            ConfigError: The task is unknown.
+        """
+        task = get_task(self.task)
+        default = task.geometry[self.spatial_dims]
+        geometry = Geometry(
+            spacing=self.spacing or default.spacing,
+            patch_size=self.patch_size or default.patch_size,
+            channels=self.channels or default.channels,
+            batch_size=self.batch_size or default.batch_size,
+        )
+        return ResolvedSettings(training=self, task=task, geometry=geometry)
+
+
+@dataclass(frozen=True)
+class ResolvedSettings:
+    """Training settings together with the task and geometry that they mean."""
+
+    training: TrainingSettings
+    task: Task
+    geometry: Geometry
+
+
+def read_settings(path: Path) -> ResolvedSettings:
+    """Reads a job's settings file.
+
+    Raises:
+        ConfigError: The file is missing or breaks the schema.
+    """
+    return parse(TrainingSettings, read_mapping(path), where=str(path)).resolve()
+
+
+def make_settings(**values: Any) -> ResolvedSettings:
+    """Builds settings from arguments, under the same rules as a settings file.
+
+    Raises:
+        ConfigError: An argument breaks the schema.
+    """
+    return parse(TrainingSettings, values, where="settings").resolve()

@@ -1,0 +1,120 @@
+"""The segmentation tasks: their classes, intensity window and default geometry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from fedgin.config import nearest
+from fedgin.errors import ConfigError, Problem
+
+
+@dataclass(frozen=True)
+class TaskClass:
+    """A structure to segment.
+
+    Attributes:
+        name: The name under which a site's label map lists it.
+        parts: Names whose union is the structure, for label maps that list only its parts.
+    """
+
+    name: str
+    parts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """What depends on training in 2D slices or in 3D patches.
+
+    Attributes:
+        spacing: Target spacing in mm along x, y, z (RAS); None keeps a volume's own.
+        patch_size: Patch in voxels: (y, x) in 2D, (z, y, x) in 3D.
+        channels: Feature channels of the network's levels.
+        batch_size: Patches per optimizer step.
+    """
+
+    spacing: tuple[float | None, float | None, float | None]
+    patch_size: tuple[int, ...]
+    channels: tuple[int, ...]
+    batch_size: int
+
+
+@dataclass(frozen=True)
+class Task:
+    """A segmentation task.
+
+    Attributes:
+        name: Its name in job settings.
+        classes: Structures in the order of their class indices, which start at 1; 0 is background.
+        ct_window: HU range to which CT is clipped before scaling to [0, 1], then z-scoring.
+        mirror_axes: Anatomical axes ("x", "y", "z" in RAS) along which mirroring keeps the anatomy
+            plausible; empty for every task with organs on a fixed side.
+        geometry: Defaults by number of spatial dimensions.
+    """
+
+    name: str
+    classes: tuple[TaskClass, ...]
+    ct_window: tuple[float, float]
+    mirror_axes: tuple[str, ...] = ()
+    geometry: Mapping[int, Geometry] = field(default_factory=dict)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes 1, 2, ... without the background."""
+        return tuple(task_class.name for task_class in self.classes)
+
+    @property
+    def n_classes(self) -> int:
+        """Number of output channels: the classes and the background."""
+        return len(self.classes) + 1
+
+
+HEART_PARTS = ("left_ventricle", "right_ventricle", "left_atrium", "right_atrium", "myocardium")
+
+TASKS: Mapping[str, Task] = MappingProxyType(
+    {
+        "heart": Task(
+            name="heart",
+            classes=(TaskClass("heart", parts=HEART_PARTS),),
+            ct_window=(-200.0, 500.0),
+            geometry={
+                2: Geometry((3.5, 3.5, None), (96, 96), (32, 64, 128, 256), 8),
+                3: Geometry((4.0, 4.0, 4.0), (48, 64, 64), (16, 32, 64, 128), 2),
+            },
+        ),
+        "abdomen": Task(
+            name="abdomen",
+            classes=tuple(
+                TaskClass(name)
+                for name in (
+                    "liver",
+                    "spleen",
+                    "kidney_right",
+                    "kidney_left",
+                    "pancreas",
+                    "gallbladder",
+                )
+            ),
+            ct_window=(-125.0, 275.0),
+            geometry={
+                2: Geometry((3.0, 3.0, None), (96, 96), (32, 64, 128, 256), 8),
+                3: Geometry((4.0, 4.0, 4.0), (32, 64, 64), (16, 32, 64, 128), 2),
+            },
+        ),
+    }
+)
+
+
+def get_task(name: str) -> Task:
+    """Looks a task up by name.
+
+    Raises:
+        ConfigError: No task has this name; the error names the nearest.
+    """
+    try:
+        return TASKS[name]
+    except KeyError:
+        raise ConfigError(
+            Problem("key 'task'", "the task must be known", f"'{name}'", nearest(name, TASKS))
+        ) from None
