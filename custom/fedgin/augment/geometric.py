@@ -80,9 +80,7 @@ class Geometric:
         return GeometricDraw(matrix=matrix, displacement=displacement)
 
     @torch.no_grad()
-    def apply(
-        self, images: Tensor, labels: Tensor, draw: GeometricDraw
-    ) -> tuple[Tensor, Tensor]:
+    def apply(self, images: Tensor, labels: Tensor, draw: GeometricDraw) -> tuple[Tensor, Tensor]:
         """Deforms images (linear interpolation) and labels (nearest neighbour) alike.
 
         Args:

@@ -1,0 +1,46 @@
+"""The console command `fedgin`: one verb each, in a module of its own."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+
+from fedgin.cli import bench, compare, job, phantom, prepare, train
+from fedgin.errors import FedginError
+
+
+def build_app() -> typer.Typer:
+    """Puts the verbs together."""
+    app = typer.Typer(
+        help="Federated CT and MR segmentation with GIN augmentation.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    app.command("phantom")(phantom.write_phantoms)
+    app.command("prepare")(prepare.prepare)
+    app.command("train")(train.train)
+    app.command("compare")(compare.compare)
+    app.command("bench")(bench.bench)
+    app.add_typer(job.build_app(), name="job")
+    return app
+
+
+def main() -> None:
+    """Runs the command; a refusal is printed without a traceback and exits with 2."""
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(message)s",
+        handlers=[RichHandler(console=Console(stderr=True), show_path=False, markup=False)],
+    )
+    try:
+        build_app()()
+    except FedginError as error:
+        Console(stderr=True).print(
+            f"fedgin: {error}", markup=False, highlight=False, soft_wrap=True
+        )
+        sys.exit(2)

@@ -45,9 +45,7 @@ class VolumeCache:
 
     def __init__(self, settings: CacheSettings) -> None:
         """Opens the cache; folders are made with mode 0700."""
-        self.folder = (
-            Path(settings.folder).expanduser() if settings.folder else _default_folder()
-        )
+        self.folder = Path(settings.folder).expanduser() if settings.folder else _default_folder()
         self.quota_bytes = int(settings.quota_gb * 1e9)
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._entries = self.folder / "volumes"

@@ -54,9 +54,7 @@ def resample(
     return Volume(array=array, affine=volume.affine @ step)
 
 
-def normalise(
-    array: np.ndarray, *, modality: str, ct_window: tuple[float, float]
-) -> np.ndarray:
+def normalise(array: np.ndarray, *, modality: str, ct_window: tuple[float, float]) -> np.ndarray:
     """Brings intensities to a common scale.
 
     CT is clipped to the window in HU and mapped linearly to [-1, 1]: HU are absolute and stay so.

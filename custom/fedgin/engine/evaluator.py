@@ -90,9 +90,7 @@ def evaluate(
         if should_stop():
             raise Aborted
         prediction = segment(network, case.image, settings=settings, device=device)
-        dice = dice_per_class(
-            prediction, np.asarray(case.label), n_classes=settings.task.n_classes
-        )
+        dice = dice_per_class(prediction, np.asarray(case.label), n_classes=settings.task.n_classes)
         rows.append(CaseDice(case=case.name, site=case.site, modality=case.modality, dice=dice))
     return Evaluation(class_names=settings.task.class_names, cases=rows)
 

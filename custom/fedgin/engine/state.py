@@ -36,9 +36,7 @@ def save_state(folder: Path, *, round_number: int, state: dict[str, Any]) -> Non
             _file(folder, old).unlink(missing_ok=True)
 
 
-def load_state(
-    folder: Path, *, before_round: int, device: torch.device
-) -> dict[str, Any] | None:
+def load_state(folder: Path, *, before_round: int, device: torch.device) -> dict[str, Any] | None:
     """Reads the newest state from before a round.
 
     Returns:

@@ -150,8 +150,8 @@ class Trainer:
             )
             for group in optimizer.param_groups:
                 group["lr"] = current
-            images, labels = self._batch(round_number, step)
-            total += self._step(images, labels, optimizer, scaler)
+            images, labels = self.batch(round_number, step)
+            total += self.step(images, labels, optimizer, scaler)
         loss = float(total) / self._steps
         seconds = time.perf_counter() - start
         if not np.isfinite(loss):
@@ -199,7 +199,7 @@ class Trainer:
             should_stop=should_stop,
         )
 
-    def _batch(self, round_number: int, step: int) -> tuple[Tensor, Tensor]:
+    def batch(self, round_number: int, step: int) -> tuple[Tensor, Tensor]:
         """Draws, cuts and augments one batch, on the device."""
         training = self.settings.training
         where = (training.seed, self._site, round_number, step)
@@ -218,7 +218,7 @@ class Trainer:
             images = self._gin(images, generator=torch_generator(*where, "intensity"))
         return images, labels
 
-    def _step(
+    def step(
         self,
         images: Tensor,
         labels: Tensor,

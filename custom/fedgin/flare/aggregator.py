@@ -54,9 +54,7 @@ class OrderedWeightedAggregator(Aggregator):
         self._weights[site] = weight
         return True
 
-    def _check(
-        self, contribution: Contribution, shareable: Shareable, fl_ctx: FLContext
-    ) -> float:
+    def _check(self, contribution: Contribution, shareable: Shareable, fl_ctx: FLContext) -> float:
         code = shareable.get_return_code()
         if code and code != ReturnCode.OK:
             raise ValueError(f"{contribution.site} answered {code}")

@@ -11,7 +11,7 @@ from fedgin.errors import ConfigError, Problem
 from fedgin.seeding import seed_sequence
 from fedgin.settings import ResolvedSettings
 
-__all__ = ["build_network"]
+__all__ = ["build_network", "check_patch"]
 
 
 def build_network(settings: ResolvedSettings) -> nn.Module:
@@ -27,7 +27,7 @@ def build_network(settings: ResolvedSettings) -> nn.Module:
         ConfigError: The patch size does not fit the number of levels.
     """
     training, geometry = settings.training, settings.geometry
-    _check_patch(geometry.patch_size, levels=len(geometry.channels))
+    check_patch(geometry.patch_size, levels=len(geometry.channels))
     seed = int(seed_sequence(training.seed, "initial weights").generate_state(1)[0])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -36,7 +36,12 @@ def build_network(settings: ResolvedSettings) -> nn.Module:
         return _unet(settings)
 
 
-def _check_patch(patch_size: tuple[int, ...], *, levels: int) -> None:
+def check_patch(patch_size: tuple[int, ...], *, levels: int) -> None:
+    """Checks that a patch can be halved once per level.
+
+    Raises:
+        ConfigError: It cannot.
+    """
     factor = 2 ** (levels - 1)
     if any(size % factor or size < 2 * factor for size in patch_size):
         raise ConfigError(

@@ -63,12 +63,19 @@ def _test_table(record: RunRecord) -> list[str]:
 
 def _class_table(record: RunRecord) -> list[str]:
     model, reports = next(iter(record.final.items()))
-    classes = list(dict.fromkeys(c for r in reports.values() for c in (r.test or {}).get("per_class", ())))
+    classes = list(
+        dict.fromkeys(c for r in reports.values() for c in (r.test or {}).get("per_class", ()))
+    )
     if len(classes) < 2:
         return []
     rows = [
-        [name, *(_number(dice_of(reports[s].test, name)) if s in reports else "missing"
-                 for s in record.sites)]
+        [
+            name,
+            *(
+                _number(dice_of(reports[s].test, name)) if s in reports else "missing"
+                for s in record.sites
+            ),
+        ]
         for name in classes
     ]
     title = f"Dice on test patients by class, {model} model"

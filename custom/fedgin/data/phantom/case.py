@@ -17,7 +17,7 @@ from fedgin.data.volume import LabelledVolume, Volume
 from fedgin.errors import ConfigError, Problem
 
 # Enters cache keys: raise it whenever the rendering changes.
-PHANTOM_VERSION = 1
+PHANTOM_VERSION = 2
 
 PROTOCOLS: dict[str, tuple[str, ...]] = {"CT": tuple(CT_VALUES), "MR": tuple(MR_SEQUENCES)}
 
@@ -80,8 +80,8 @@ def phantom_case(
     _check("modality", modality, tuple(PROTOCOLS))
     _check("protocol", protocol, PROTOCOLS[modality])
     scene = phantom_scene(task=task, seed=seed, index=index)
-    words = (list(PHANTOM_LABELS).index(task), list(PROTOCOLS).index(modality))
-    words += (PROTOCOLS[modality].index(protocol),)
+    kind = (list(PHANTOM_LABELS).index(task), list(PROTOCOLS).index(modality))
+    words = (*kind, PROTOCOLS[modality].index(protocol))
     layout = draw_grid(_stream(seed, index, _GRID, *words), task=task, modality=modality)
     grid = canonical_grid(layout)
     rng = _stream(seed, index, _RENDERING, *words)

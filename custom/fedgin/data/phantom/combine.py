@@ -10,7 +10,7 @@ from fedgin.data.phantom.shapes import Points, Shape, everywhere
 def _smooth_min(a: np.ndarray, b: np.ndarray, blend: float) -> np.ndarray:
     """Polynomial smooth minimum: differs from the minimum only where |a - b| < blend."""
     if blend <= 0:
-        return np.minimum(a, b)
+        return np.asarray(np.minimum(a, b))
     h = np.maximum(blend - np.abs(a - b), 0) / np.float32(blend)
     return np.asarray(np.minimum(a, b) - h * h * np.float32(blend / 4))
 

@@ -92,9 +92,7 @@ def render_ct(
     return np.clip(np.rint(image), -1024, 3071).astype(np.float32), label
 
 
-def _noise(
-    image: np.ndarray, grid: Grid, draw: CtDraw, rng: np.random.Generator
-) -> np.ndarray:
+def _noise(image: np.ndarray, grid: Grid, draw: CtDraw, rng: np.random.Generator) -> np.ndarray:
     """Noise smoothed in plane by the kernel, stronger at the middle of the body."""
     grain = rng.standard_normal(grid.shape, dtype=np.float32)
     grain = ndimage.gaussian_filter(grain, (0.6, 0.6, 0), truncate=2.5)

@@ -48,6 +48,7 @@ def _table(rows: Mapping[str, tuple[float, float, float]]) -> dict[str, Attenuat
     return {name: Attenuation(*row) for name, row in rows.items()}
 
 
+# fmt: off
 _NATIVE = _table({
     "air": (-1000, 0, 0), "gas": (-980, 10, 5), "lung": (-850, 30, 28),
     "fat": (-105, 6, 5), "skin": (20, 10, 0), "muscle": (54, 5, 7),
@@ -81,6 +82,8 @@ _PORTAL = _table({
     "bowel_wall": (95, 13, 8), "cord": (42, 4, 2), "marrow": (170, 40, 22),
 })
 
+# fmt: on
+
 CT_VALUES: dict[str, dict[str, Attenuation]] = {
     "arterial": {**_NATIVE, **_ARTERIAL},
     "portal-venous": {**_NATIVE, **_PORTAL},
@@ -90,5 +93,7 @@ CT_VALUES: dict[str, dict[str, Attenuation]] = {
 # Quantum noise in a 5 mm slice, HU: lower for routine body scans than for gated thin-slice
 # cardiac scans; the usual noise index of abdominal protocols is 10 to 15 HU.
 CT_NOISE: dict[str, tuple[float, float]] = {
-    "arterial": (11, 19), "portal-venous": (9, 15), "native": (11, 18),
+    "arterial": (11, 19),
+    "portal-venous": (9, 15),
+    "native": (11, 18),
 }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedgin.data.phantom.combine import common, cut, offset, threads, union, uneven
+from fedgin.data.phantom.combine import common, cut, offset, threads, uneven, union
 from fedgin.data.phantom.organs import OrganShapes
 from fedgin.data.phantom.scene import Layer
 from fedgin.data.phantom.shapes import Points, Shape, everywhere, half_space, tube
@@ -35,7 +35,7 @@ class GutDraw:
 def draw_gut(rng: np.random.Generator) -> GutDraw:
     """Draws the filling of the gut of a fasting adult."""
     return GutDraw(
-        fluid_level=float(rng.uniform(25, 60)),
+        fluid_level=float(rng.uniform(20, 50)),
         bowel_radius=float(rng.uniform(10, 13)),
         colon_radius=float(rng.uniform(16, 22)),
         transverse=float(rng.uniform(-62, -34)),
@@ -68,16 +68,28 @@ def _where_high(name: str, threshold: float) -> Shape:
 def _colon(d: GutDraw, t: TorsoDraw) -> list[Shape]:
     side, r = t.half_width - 36, d.colon_radius
     up = [(side - 6, -12, -115), (side, -18, -75), (side - 2, 2, -46)]
-    across = [(side - 4, 18, -42), (side - 40, 56, d.transverse), (0, 62, d.transverse - 8),
-              (-side + 42, 54, d.transverse + 12), (-side + 6, 6, 8)]
+    across = [
+        (side - 4, 18, -42),
+        (side - 40, 56, d.transverse),
+        (0, 62, d.transverse - 8),
+        (-side + 42, 54, d.transverse + 12),
+        (-side + 6, 6, 8),
+    ]
     down = [(-side + 2, -14, 6), (-side - 4, -26, -30), (-side, -28, -75), (-side + 6, -16, -120)]
-    parts = [tube(up, [r * 1.25, r * 1.15, r]), tube(across, [r, r, r * 0.95, r * 0.9, r * 0.8]),
-             tube(down, [r * 0.7, r * 0.7, r * 0.65, r * 0.65])]
+    parts = [
+        tube(up, [r * 1.25, r * 1.15, r]),
+        tube(across, [r, r, r * 0.95, r * 0.9, r * 0.8]),
+        tube(down, [r * 0.7, r * 0.7, r * 0.65, r * 0.65]),
+    ]
     return [uneven(part, ripple=2.2, wobble=1.5) for part in parts]
 
 
 def gut_layers(
-    d: GutDraw, t: TorsoDraw, organs: OrganShapes, *, fields: Fields,
+    d: GutDraw,
+    t: TorsoDraw,
+    organs: OrganShapes,
+    *,
+    fields: Fields,
     wavenumbers: tuple[float, float],
 ) -> GutLayers:
     """Builds the gut.
@@ -91,10 +103,12 @@ def gut_layers(
     loops = uneven(
         threads("loop_a", "loop_b", radius=d.bowel_radius, wavenumber=wavenumbers[0]), ripple=1.0
     )
-    room = common(half_space((0, 0, -22), (0, 0, 1)), half_space((0, t.spine_y + 34, 0), (0, -1, 0)),
-                  inside)
-    colon = [keep(fields, f"colon_{k}", common(part, inside)) for k, part in
-             enumerate(_colon(d, t))]
+    room = common(
+        half_space((0, 0, -22), (0, 0, 1)), half_space((0, t.spine_y + 34, 0), (0, -1, 0)), inside
+    )
+    colon = [
+        keep(fields, f"colon_{k}", common(part, inside)) for k, part in enumerate(_colon(d, t))
+    ]
     loops = cut(common(loops, room), organs.occupied, offset(stomach, 2), gap=2)
     loops = cut(loops, *(offset(part, 3) for part in colon))
     loops = keep(fields, "loops", loops)
@@ -110,7 +124,7 @@ def gut_layers(
         lumen = offset(part, -2.5)
         gas = common(lumen, union(_where_high("wobble", d.gas - 0.5), _above(52)))
         front += [Layer("bowel_wall", part), Layer("stool", lumen), Layer("gas", gas)]
-    lumen = offset(stomach, -4)
+    lumen = uneven(offset(stomach, -4), lobule=1.2)
     front += [
         Layer("bowel_wall", common(stomach, inside)),
         Layer("stomach_content", common(lumen, inside)),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedgin.data.phantom.combine import common, cut, offset, union, uneven
+from fedgin.data.phantom.combine import common, cut, offset, uneven, union
 from fedgin.data.phantom.grid import rotation
 from fedgin.data.phantom.scene import Layer
 from fedgin.data.phantom.shapes import Shape, ellipsoid, half_space, tube
@@ -80,7 +80,7 @@ def draw_heart(rng: np.random.Generator) -> HeartDraw:
         rv_length=near(49),
         rv_reach=near(33, 0.09),
         rv_height=near(38),
-        la=(near(28, 0.09), near(21, 0.1), near(27, 0.08)),
+        la=(near(27), near(20.5), near(26)),
         ra=(near(24, 0.09), near(25, 0.09), near(29, 0.08)),
         aorta=near(15, 0.1),
         pulmonary=near(13, 0.08),
@@ -150,8 +150,9 @@ def build_heart(h: HeartDraw, fields: Fields) -> HeartShapes:
 
     la_middle = near(at(-h.la[1] * 0.92, -1, -1), 2, -5, 5)
     la_ball = blob(la_middle, h.la, own=False)
-    la = uneven(common(union(la_ball, blob(at(-8), (12, 18, 18)), blend=10), behind(-1.5)),
-                wobble=1.0)
+    la = uneven(
+        common(union(la_ball, blob(at(-8), (12, 18, 18)), blend=10), behind(-1.5)), wobble=1.0
+    )
     ra_middle = near(at(-12, 42, 9), 3, -3, 2)
     ra_ball = blob(ra_middle, h.ra, own=False)
     ring = blob(at(2, 38, 6), (12, 17, 19))
@@ -169,19 +170,35 @@ def build_heart(h: HeartDraw, fields: Fields) -> HeartShapes:
     q = h.pulmonary
     fork = near(trunk, -2, -22, 14)
     pulmonary = tube([outlet, trunk, fork], [q, q, q * 0.95])
-    left_branch = tube([fork, near(fork, -22, -18, 4), near(fork, -48, -30, -8)],
-                       [q * 0.8, q * 0.65, q * 0.4])
-    right_branch = tube([fork, near(fork, 24, -12, -3), near(fork, 60, -18, -12)],
-                        [q * 0.75, q * 0.7, q * 0.45])
-    cava_top = tube([near(ra_middle, 2, -8, 14), near(ra_middle, 4, -6, 50),
-                     near(ra_middle, 3, -2, 110)], [9, 9.5, 9])
-    cava_low = tube([near(ra_middle, 2, -8, -12), near(ra_middle, -2, -16, -45),
-                     near(ra_middle, -4, -22, -110)], [12, 12.5, 11])
+    left_branch = tube(
+        [fork, near(fork, -22, -18, 4), near(fork, -48, -30, -8)], [q * 0.8, q * 0.65, q * 0.4]
+    )
+    right_branch = tube(
+        [fork, near(fork, 24, -12, -3), near(fork, 60, -18, -12)], [q * 0.75, q * 0.7, q * 0.45]
+    )
+    cava_top = tube(
+        [near(ra_middle, 2, -8, 14), near(ra_middle, 4, -6, 50), near(ra_middle, 3, -2, 110)],
+        [9, 9.5, 9],
+    )
+    cava_low = tube(
+        [
+            near(ra_middle, 2, -8, -12),
+            near(ra_middle, -2, -16, -45),
+            near(ra_middle, -4, -22, -110),
+        ],
+        [12, 12.5, 11],
+    )
     veins = [
-        tube([near(la_middle, side * 14, -6, level * 12),
-              near(la_middle, side * 36, -14, level * 18),
-              near(la_middle, side * 62, -16, level * 30)], [8, 6, 4])
-        for side in (-1, 1) for level in (-1, 1)
+        tube(
+            [
+                near(la_middle, side * 14, -6, level * 12),
+                near(la_middle, side * 36, -14, level * 18),
+                near(la_middle, side * 62, -16, level * 30),
+            ],
+            [8, 6, 4],
+        )
+        for side in (-1, 1)
+        for level in (-1, 1)
     ]
 
     lv, epi, rv = keep(fields, "lv", lv), keep(fields, "epi", epi), keep(fields, "rv", rv)
@@ -200,8 +217,7 @@ def build_heart(h: HeartDraw, fields: Fields) -> HeartShapes:
     ra_blood = cut(ra_blood, epi, offset(aorta_up, 3), gap=1.5)
     la_blood = cut(la, offset(aorta_up, 3))
     papillary = [
-        tube([at(h.lv_length * 1.3, x, y * 0.8), at(h.lv_length * 0.75, x * 0.75, y)],
-             [5.0, 3.0])
+        tube([at(h.lv_length * 1.3, x, y * 0.8), at(h.lv_length * 0.75, x * 0.75, y)], [5.0, 3.0])
         for x, y in ((-h.lv_radius * 0.5, -h.lv_radius * 0.45), (-2.0, h.lv_radius * 0.62))
     ]
     # Right coronary artery in the groove, anterior interventricular artery on the septum.
@@ -211,9 +227,11 @@ def build_heart(h: HeartDraw, fields: Fields) -> HeartShapes:
     lv_id, rv_id, la_id, ra_id, myo = HEART_LABELS.values()
     layers = [
         *(Layer("blood_left", vein) for vein in veins),
-        Layer("blood_right", cava_top), Layer("blood_right", cava_low),
+        Layer("blood_right", cava_top),
+        Layer("blood_right", cava_low),
         Layer("vessel_wall", offset(pulmonary, 1.5)),
-        Layer("blood_right", left_branch), Layer("blood_right", right_branch),
+        Layer("blood_right", left_branch),
+        Layer("blood_right", right_branch),
         Layer("blood_left", tube(groove, [1.9, 1.8, 1.5])),
         Layer("blood_left", tube(septal, [1.9, 1.8, 1.3])),
         Layer("myocardium", chambers, myo),
@@ -221,15 +239,18 @@ def build_heart(h: HeartDraw, fields: Fields) -> HeartShapes:
         Layer("myocardium", offset(la, 1.6), la_id),
         Layer("myocardium", offset(rv, 2.0), rv_id),
         Layer("myocardium", epi, myo),
-        Layer("vessel_wall", offset(aorta_up, 1.8)), Layer("blood_left", aorta_up),
+        Layer("vessel_wall", offset(aorta_up, 1.8)),
+        Layer("blood_left", aorta_up),
         Layer("blood_right", ra_blood, ra_id),
         Layer("blood_left", la_blood, la_id),
         Layer("blood_right", rv_blood, rv_id),
         Layer("blood_left", lv, lv_id),
         *(Layer("myocardium", common(muscle, lv), lv_id) for muscle in papillary),
         Layer("blood_right", cut(pulmonary, rv)),
-        Layer("vessel_wall", offset(aorta_arch, 1.5)), Layer("blood_left", aorta_arch),
-        Layer("vessel_wall", offset(aorta_down, 1.5)), Layer("blood_left", aorta_down),
+        Layer("vessel_wall", offset(aorta_arch, 1.5)),
+        Layer("blood_left", aorta_arch),
+        Layer("vessel_wall", offset(aorta_down, 1.5)),
+        Layer("blood_left", aorta_down),
     ]
     vessels = union(aorta_up, aorta_arch, aorta_down, pulmonary, cava_top, left_branch, blend=8)
     vessels = keep(fields, "vessels", vessels)

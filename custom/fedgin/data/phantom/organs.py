@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedgin.data.phantom.combine import common, cut, offset, union, uneven
+from fedgin.data.phantom.combine import common, cut, offset, uneven, union
 from fedgin.data.phantom.grid import rotation
+from fedgin.data.phantom.organ_draw import OrganDraw, Triple
 from fedgin.data.phantom.scene import Layer
 from fedgin.data.phantom.shapes import Shape, ellipsoid, half_space, tube
 from fedgin.data.phantom.torso import Fields, TorsoDraw, keep, kept
@@ -20,107 +21,6 @@ ABDOMEN_LABELS = {
     "pancreas": 5,
     "gallbladder": 6,
 }
-
-Triple = tuple[float, float, float]
-
-
-@dataclass(frozen=True)
-class OrganDraw:
-    """Positions (mm, patient axes), radii (mm) and turns (degrees) of the organs.
-
-    Attributes:
-        liver: Centre of the right lobe.
-        liver_radii: Radii of the right lobe.
-        left_lobe: Centre of the left lobe.
-        left_radii: Radii of the left lobe.
-        liver_edge: Point on the plane that bounds the liver below.
-        spleen: Centre.
-        spleen_radii: Radii.
-        spleen_turn: Turn about the patient's axes.
-        kidneys: Centres of the right and the left kidney.
-        kidney_radii: Width, depth and half length.
-        kidney_turn: Turn of the right kidney; the left one is its mirror image.
-        pancreas: Centre of the head.
-        pancreas_radii: Radii at head, neck, body and tail.
-        pancreas_rise: How far the tail stands above the head.
-        lobulation: Depth of the pancreas's clefts.
-        gallbladder: Fundus.
-        gallbladder_radius: Radius of the fundus.
-        gallbladder_length: Distance from the fundus to the neck.
-        vessel: Factor on all vessel radii.
-    """
-
-    liver: Triple
-    liver_radii: Triple
-    left_lobe: Triple
-    left_radii: Triple
-    liver_edge: Triple
-    spleen: Triple
-    spleen_radii: Triple
-    spleen_turn: Triple
-    kidneys: tuple[Triple, Triple]
-    kidney_radii: Triple
-    kidney_turn: Triple
-    pancreas: Triple
-    pancreas_radii: tuple[float, float, float, float]
-    pancreas_rise: float
-    lobulation: float
-    gallbladder: Triple
-    gallbladder_radius: float
-    gallbladder_length: float
-    vessel: float
-
-
-def draw_organs(rng: np.random.Generator, torso: TorsoDraw) -> OrganDraw:
-    """Draws organs whose size follows measured adult ranges.
-
-    Liver about 1500 ml (Heinemann et al., Liver Transpl Surg 1999;5:364-368), spleen about
-    215 ml (Prassopoulos et al., Eur Radiol 1997;7:246-248), kidneys 150-200 ml with a length
-    of about 11 cm (Emamian et al., AJR Am J Roentgenol 1993;160:83-86), pancreas about 70 ml
-    (Saisho et al., Clin Anat 2007;20:933-942), gallbladder 20-50 ml in the fasting state.
-    """
-
-    def place(x: float, y: float, z: float, *, sd: float = 4.0) -> Triple:
-        shift = np.clip(rng.normal(0, sd, size=3), -2 * sd, 2 * sd)
-        return float(x + shift[0]), float(y + shift[1]), float(z + shift[2])
-
-    def size(*radii: float, part: float = 0.06) -> tuple[float, ...]:
-        common_factor = np.clip(rng.normal(0, part), -2 * part, 2 * part)
-        own = np.clip(rng.normal(0, part, size=len(radii)), -2 * part, 2 * part)
-        return tuple(float(r * np.exp(0.7 * common_factor + 0.6 * o))
-                     for r, o in zip(radii, own, strict=True))
-
-    def three(*radii: float, part: float = 0.06) -> Triple:
-        a, b, c = size(*radii, part=part)
-        return a, b, c
-
-    wide, back = torso.half_width - 131, torso.back - 86
-    turn = rng.normal(0, 5, size=(2, 3))
-    head, neck, body, tail = size(15, 10, 11.5, 10.5, part=0.09)
-    rise = float(rng.normal(26, 9))
-    return OrganDraw(
-        liver=place(57 + wide * 0.6, -6, 18),
-        liver_radii=three(76, 88, 84),
-        left_lobe=place(-4, 40, 42),
-        left_radii=three(60, 38, 34, part=0.10),
-        liver_edge=place(44, 2, -24, sd=6),
-        spleen=place(-92 - wide * 0.7, -38 - back * 0.6, 38),
-        spleen_radii=three(31, 47, 58, part=0.12),
-        spleen_turn=(float(22 + turn[0, 0]), float(turn[0, 1]), float(20 + turn[0, 2])),
-        kidneys=(place(60, -44 - back * 0.7, -28, sd=3.5), place(-60, -46 - back * 0.7, -14,
-                                                               sd=3.5)),
-        kidney_radii=three(28, 25, 54, part=0.07),
-        kidney_turn=(float(-8 + turn[1, 0] * 0.7), float(-10 + turn[1, 1]),
-                     float(-35 + turn[1, 2])),
-        pancreas=place(34, 8, -22),
-        pancreas_radii=(head, neck, body, tail),
-        pancreas_rise=rise,
-        lobulation=float(rng.uniform(1.2, 2.2)),
-        gallbladder=place(58, 52, -26, sd=5),
-        gallbladder_radius=float(np.clip(rng.normal(16, 2), 12.5, 19.5)),
-        gallbladder_length=float(rng.uniform(38, 54)),
-        vessel=float(np.exp(rng.normal(0, 0.07))),
-    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,8 +44,11 @@ def _kidney(centre: Triple, o: OrganDraw, side: int, t: TorsoDraw) -> tuple[Shap
     """Parenchyma, renal sinus and medulla; `side` is 1 for the right kidney."""
     x, y, z = o.kidney_turn
     turn = rotation((x, side * y, side * z))
-    radii = o.kidney_radii if side > 0 else (o.kidney_radii[0], o.kidney_radii[1],
-                                            o.kidney_radii[2] * 1.03)
+    radii = (
+        o.kidney_radii
+        if side > 0
+        else (o.kidney_radii[0], o.kidney_radii[1], o.kidney_radii[2] * 1.03)
+    )
     inward = turn @ np.array([-side, 0.25, 0.0])
     bean = ellipsoid(centre, radii, axes=turn)
     hilum = np.asarray(centre) + inward * radii[0] * 0.95
@@ -167,61 +70,127 @@ def build_organs(o: OrganDraw, t: TorsoDraw, fields: Fields) -> OrganShapes:
     whole_l = ellipsoid(o.kidneys[1], np.asarray(o.kidney_radii) + 5)
 
     stomach = uneven(
-        tube([(-58, -18, 66), (-62, 8, 48), (-52, 38, 16), (-24, 52, -6), (8, 44, -8),
-              (28, 36, -4)], [28, 34, 28, 22, 15, 9]),
+        tube(
+            [(-58, -18, 66), (-62, 8, 48), (-52, 38, 16), (-24, 52, -6), (8, 44, -8), (28, 36, -4)],
+            [r * o.stomach for r in (28, 34, 28, 22, 15, 9)],
+        ),
         wobble=2.0,
+        ripple=1.2,
     )
     stomach = keep(fields, "stomach", stomach)
     belly = kept(fields, "belly")
     hx, hy, hz = o.pancreas
     duodenum = uneven(
-        tube([(hx - 4, hy + 24, hz + 20), (hx + 18, hy + 10, hz + 12), (hx + 21, hy - 6, hz - 14),
-              (hx + 8, hy - 14, hz - 34), (-10, front_y + 26, hz - 34)], [11, 11, 11, 11, 10]),
+        tube(
+            [
+                (hx - 4, hy + 24, hz + 20),
+                (hx + 18, hy + 10, hz + 12),
+                (hx + 21, hy - 6, hz - 14),
+                (hx + 8, hy - 14, hz - 34),
+                (-10, front_y + 26, hz - 34),
+            ],
+            [11, 11, 11, 11, 10],
+        ),
         ripple=0.8,
     )
     duodenum = keep(fields, "duodenum", duodenum)
 
-    aorta = tube([(-8, front_y + 16, 130), (-9, front_y + 13, 20), (-7, front_y + 12, -60),
-                  (-4, front_y + 11, -130)], [11.5 * v, 10.5 * v, 9.5 * v, 9 * v])
-    cava = tube([(22, front_y + 32, 110), (23, front_y + 26, 60), (20, front_y + 14, 0),
-                 (19, front_y + 11, -130)], [12.5 * v, 12 * v, 11 * v, 10 * v])
+    aorta = tube(
+        [
+            (-8, front_y + 16, 130),
+            (-9, front_y + 13, 20),
+            (-7, front_y + 12, -60),
+            (-4, front_y + 11, -130),
+        ],
+        [11.5 * v, 10.5 * v, 9.5 * v, 9 * v],
+    )
+    cava = tube(
+        [
+            (22, front_y + 32, 110),
+            (23, front_y + 26, 60),
+            (20, front_y + 14, 0),
+            (19, front_y + 11, -130),
+        ],
+        [12.5 * v, 12 * v, 11 * v, 10 * v],
+    )
     confluence = (12.0, front_y + 33, hz + 12)
     hilum = (hx + 8, hy + 6, hz + 48)
     portal = tube([confluence, (22, confluence[1] + 2, hz + 30), hilum], [7 * v, 7.2 * v, 7 * v])
-    mesenteric = tube([confluence, (9, confluence[1] + 4, hz - 20), (4, confluence[1] + 18,
-                      hz - 60), (2, confluence[1] + 22, hz - 110)], [6.5 * v, 6 * v, 5 * v, 3])
-    artery = tube([(-7, front_y + 20, hz + 16), (-5, confluence[1] + 2, hz - 8),
-                   (-6, confluence[1] + 15, hz - 60), (-4, confluence[1] + 18, hz - 110)],
-                  [4 * v, 4 * v, 3.5 * v, 2.5])
+    mesenteric = tube(
+        [
+            confluence,
+            (9, confluence[1] + 4, hz - 20),
+            (4, confluence[1] + 18, hz - 60),
+            (2, confluence[1] + 22, hz - 110),
+        ],
+        [6.5 * v, 6 * v, 5 * v, 3],
+    )
+    artery = tube(
+        [
+            (-7, front_y + 20, hz + 16),
+            (-5, confluence[1] + 2, hz - 8),
+            (-6, confluence[1] + 15, hz - 60),
+            (-4, confluence[1] + 18, hz - 110),
+        ],
+        [4 * v, 4 * v, 3.5 * v, 2.5],
+    )
     tail = (-72.0, sy + 34, hz + 8 + o.pancreas_rise)
-    splenic = tube([confluence, (-20, front_y + 34, hz + 14 + o.pancreas_rise * 0.4),
-                    (tail[0] + 6, tail[1] - 7, tail[2] + 2),
-                    (o.spleen[0] + 16, o.spleen[1] + 6, o.spleen[2] - 4)],
-                   [5 * v, 4.8 * v, 4.5 * v, 3.5 * v])
+    splenic = tube(
+        [
+            confluence,
+            (-20, front_y + 34, hz + 14 + o.pancreas_rise * 0.4),
+            (tail[0] + 6, tail[1] - 7, tail[2] + 2),
+            (o.spleen[0] + 16, o.spleen[1] + 6, o.spleen[2] - 4),
+        ],
+        [5 * v, 4.8 * v, 4.5 * v, 3.5 * v],
+    )
     renal = [
-        tube([(start, front_y + 13, o.kidneys[k][2] + 4),
-              (o.kidneys[k][0] + inner * 20, o.kidneys[k][1] + 8, o.kidneys[k][2])], [4.5, 4])
+        tube(
+            [
+                (start, front_y + 13, o.kidneys[k][2] + 4),
+                (o.kidneys[k][0] + inner * 20, o.kidneys[k][1] + 8, o.kidneys[k][2]),
+            ],
+            [4.5, 4],
+        )
         for k, start, inner in ((0, 22.0, -1), (1, -2.0, 1))
     ]
 
     r_head, r_neck, r_body, r_tail = o.pancreas_radii
-    trunk = tube([(hx, hy, hz - 20), (hx - 1, hy, hz), (14, front_y + 44, hz + 12),
-                  (-16, front_y + 43, hz + 10 + o.pancreas_rise * 0.35),
-                  (-44, front_y + 26, hz + 8 + o.pancreas_rise * 0.8), tail],
-                 [r_head * 0.75, r_head, r_neck, r_body, r_tail, r_tail * 0.75], per_segment=4)
+    trunk = tube(
+        [
+            (hx, hy, hz - 20),
+            (hx - 1, hy, hz),
+            (14, front_y + 44, hz + 12),
+            (-16, front_y + 43, hz + 10 + o.pancreas_rise * 0.35),
+            (-44, front_y + 26, hz + 8 + o.pancreas_rise * 0.8),
+            tail,
+        ],
+        [r_head * 0.75, r_head, r_neck, r_body, r_tail, r_tail * 0.75],
+        per_segment=4,
+    )
     uncinate = ellipsoid((hx - 8, hy - 8, hz - 14), (14, 8, 13))
     pancreas = uneven(union(trunk, uncinate, blend=8), lobule=o.lobulation, ripple=1.2)
     pancreas = keep(fields, "pancreas", cut(pancreas, duodenum, gap=0.5))
 
     plane = half_space(o.liver_edge, (-0.42, -0.40, -0.78))
-    lobes = union(ellipsoid(o.liver, o.liver_radii),
-                  ellipsoid(o.left_lobe, o.left_radii, axes=rotation((0, 14, 0))), blend=30)
+    lobes = union(
+        ellipsoid(o.liver, o.liver_radii),
+        ellipsoid(o.left_lobe, o.left_radii, axes=rotation((0, 14, 0))),
+        blend=30,
+    )
     fissure = ellipsoid((2, 62, 2), (3.5, 26, 24))
     liver = common(uneven(lobes, wobble=3.0, ripple=0.8), plane, blend=22)
     liver = common(liver, offset(belly, -1.5), blend=5)
     column = ellipsoid((0, front_y - 6, 0), (34, 24, 500))
-    liver = cut(liver, offset(stomach, 2), whole_r, column, fissure,
-                ellipsoid((hilum[0], hilum[1], hilum[2] - 12), (14, 14, 16)), blend=5)
+    liver = cut(
+        liver,
+        offset(stomach, 2),
+        whole_r,
+        column,
+        fissure,
+        ellipsoid((hilum[0], hilum[1], hilum[2] - 12), (14, 14, 16)),
+        blend=5,
+    )
     liver = keep(fields, "liver", liver)
 
     gx, gy, gz = o.gallbladder
@@ -238,16 +207,24 @@ def build_organs(o: OrganDraw, t: TorsoDraw, fields: Fields) -> OrganShapes:
     spleen = common(spleen, offset(belly, -1.5), blend=5)
     spleen = keep(fields, "spleen", cut(spleen, offset(stomach, 2.5), whole_l, blend=6))
 
-    tops = [tube([(23, front_y + 28, 72), (x, y, z)], [5, 2.2])
-            for x, y, z in ((88, -22, 48), (52, 34, 46), (2, 38, 52))]
-    branches = [tube([hilum, middle, end], [6, 4.5, 1.6]) for middle, end in (
-        ((hilum[0] + 24, hilum[1] - 8, hilum[2] + 6), (96, -12, hilum[2] + 14)),
-        ((hilum[0] + 20, hilum[1] - 4, hilum[2] + 4), (88, 34, hilum[2] - 8)),
-        ((hilum[0] - 10, hilum[1] + 20, hilum[2] + 16), (-12, 48, hilum[2] + 22)))]
+    tops = [
+        tube([(23, front_y + 28, 72), (x, y, z)], [5, 2.2])
+        for x, y, z in ((88, -22, 48), (52, 34, 46), (2, 38, 52))
+    ]
+    branches = [
+        tube([hilum, middle, end], [6, 4.5, 1.6])
+        for middle, end in (
+            ((hilum[0] + 24, hilum[1] - 8, hilum[2] + 6), (96, -12, hilum[2] + 14)),
+            ((hilum[0] + 20, hilum[1] - 4, hilum[2] + 4), (88, 34, hilum[2] - 8)),
+            ((hilum[0] - 10, hilum[1] + 20, hilum[2] + 16), (-12, 48, hilum[2] + 22)),
+        )
+    ]
     inner = offset(liver, -4)
     kidneys = []
-    for bean, sinus, medulla, name in ((right, sinus_r, medulla_r, "kidney_right"),
-                                       (left, sinus_l, medulla_l, "kidney_left")):
+    for bean, sinus, medulla, name in (
+        (right, sinus_r, medulla_r, "kidney_right"),
+        (left, sinus_l, medulla_l, "kidney_left"),
+    ):
         kidneys += [
             Layer("kidney_cortex", bean, lab[name]),
             Layer("kidney_medulla", medulla, lab[name]),
@@ -265,17 +242,30 @@ def build_organs(o: OrganDraw, t: TorsoDraw, fields: Fields) -> OrganShapes:
         *(Layer("portal_vein", common(part, inner), None) for part in branches),
         Layer("spleen", spleen, lab["spleen"]),
         *kidneys,
-        Layer("vessel_wall", offset(aorta, 1.3)), Layer("blood_left", aorta),
+        Layer("vessel_wall", offset(aorta, 1.3)),
+        Layer("blood_left", aorta),
         Layer("cava", cava),
         *(Layer("cava", part) for part in renal),
-        Layer("portal_vein", splenic), Layer("portal_vein", portal),
+        Layer("portal_vein", splenic),
+        Layer("portal_vein", portal),
         Layer("pancreas", pancreas, lab["pancreas"]),
         Layer("portal_vein", mesenteric),
-        Layer("fat", offset(artery, 2.5)), Layer("blood_left", artery),
+        Layer("fat", offset(artery, 2.5)),
+        Layer("blood_left", artery),
         Layer("bowel_wall", offset(bladder, 1.2), lab["gallbladder"]),
         Layer("bile", bladder, lab["gallbladder"]),
     ]
-    occupied = union(liver, spleen, whole_r, whole_l, offset(pancreas, 3), offset(bladder, 3),
-                     offset(duodenum, 2), aorta, cava, mesenteric)
+    occupied = union(
+        liver,
+        spleen,
+        whole_r,
+        whole_l,
+        offset(pancreas, 3),
+        offset(bladder, 3),
+        offset(duodenum, 2),
+        aorta,
+        cava,
+        mesenteric,
+    )
     occupied = keep(fields, "occupied", occupied)
     return OrganShapes(layers, occupied, stomach, duodenum)

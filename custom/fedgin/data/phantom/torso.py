@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedgin.data.phantom.combine import common, cut, offset, union, uneven
+from fedgin.data.phantom.combine import common, cut, offset, uneven, union
 from fedgin.data.phantom.fields import RandomField
 from fedgin.data.phantom.scene import Layer
 from fedgin.data.phantom.shapes import (
@@ -65,12 +65,12 @@ def draw_torso(rng: np.random.Generator, *, task: str) -> TorsoDraw:
     thorax = task == "heart"
     back = float(rng.normal(86, 4))
     return TorsoDraw(
-        half_width=float(np.clip(rng.normal(131, 7), 116, 146)),
+        half_width=float(np.clip(rng.normal(128 if thorax else 131, 7), 114, 146)),
         front=float(np.clip(rng.normal(88 if thorax else 92, 5), 78, 104)),
         back=back,
-        muscle=float(rng.uniform(9, 16) if thorax else rng.uniform(7, 12)),
+        muscle=float(rng.uniform(7, 13) if thorax else rng.uniform(7, 12)),
         fat=float(np.clip(rng.lognormal(np.log(13 if thorax else 17), 0.4), 5, 28)),
-        spine_y=float(32 - back + rng.normal(0, 2)),
+        spine_y=float(28 - back + rng.normal(0, 2)),
         body_width=float(rng.normal(17 if thorax else 21, 1.2)),
         body_depth=float(rng.normal(14.5 if thorax else 16, 1)),
         vertebra_pitch=float(rng.normal(27 if thorax else 34, 1.5)),
@@ -133,13 +133,13 @@ def _vertebrae(t: TorsoDraw) -> Shape:
         y = p.y - np.float32(canal)
         ring = np.abs(np.sqrt(x * x + y * y) - 12) - 3
         ring = np.maximum(ring, np.abs(z + 3) - 10)
-        back = np.maximum(np.abs(y + 27) - 16, np.abs(z + 6) - 7)
+        back = np.maximum(np.abs(y + 24) - 13, np.abs(z + 6) - 7)
         spinous = np.maximum(np.abs(x) - 3, back)
         side = np.maximum(np.abs(np.abs(x) - 22) - 13, np.abs(y + 2 + 0.35 * np.abs(x) - 6) - 4)
         side = np.maximum(side, np.abs(z) - 7)
         return np.asarray(np.minimum(np.minimum(body, ring), np.minimum(spinous, side)))
 
-    low = np.array([-40.0, canal - 46, -1e4])
+    low = np.array([-40.0, canal - 40, -1e4])
     return Shape(distance, low, np.array([40.0, t.spine_y + t.body_depth + 3, 1e4]))
 
 
@@ -158,8 +158,8 @@ def spine_layers(t: TorsoDraw) -> list[Layer]:
     canal = t.spine_y - t.body_depth - 9
     out = []
     for side in (-1, 1):
-        erector = column((side * 32, canal - 18), (25, 17))
-        deep = column((side * 13, canal - 24), (11, 15))
+        erector = column((side * 31, canal - 16), (25, 16))
+        deep = column((side * 13, canal - 20), (11, 14))
         out += [
             Layer("fat", uneven(offset(erector, 1.5), wobble=1.0)),
             Layer("muscle", uneven(cut(erector, deep, gap=1.0), wobble=1.0)),
@@ -179,7 +179,8 @@ def spine_layers(t: TorsoDraw) -> list[Layer]:
 def torso_fields(t: TorsoDraw, bulges: list[Shape]) -> dict[str, Shape]:
     """Named distances: the rib cage, the muscle surface and the skin surface."""
     cage = oval(half_width=t.half_width, front=t.front, back=t.back)
-    wall = union(uneven(offset(named("cage", cage), t.muscle), wobble=1.5), *bulges, blend=25)
+    back = column((0, t.spine_y - t.body_depth - 21), (56, 23))
+    wall = union(uneven(offset(named("cage", cage), t.muscle), wobble=1.5), back, *bulges, blend=25)
 
     def skin(p: Points) -> np.ndarray:
         # More fat at the flanks and the front than over the spine.
@@ -215,8 +216,8 @@ def outside_band(height: float, half: float) -> Shape:
 
 def rib_layers(t: TorsoDraw, fields: Fields) -> list[Layer]:
     """Ribs with marrow; the costal cartilage replaces bone next to the sternum."""
-    front = ellipsoid((0, t.front, -20), (70, 60, 400))
-    ribs = common(_ribs(t, 6.2, 4.0), kept(fields, "cage"))
+    front = keep(fields, "rib_front", ellipsoid((0, t.front, -20), (70, 60, 400)))
+    ribs = keep(fields, "ribs", common(_ribs(t, 6.2, 4.0), kept(fields, "cage")))
     return [
         Layer("bone", cut(ribs, front)),
         Layer("marrow", cut(offset(ribs, -1.4), front)),

@@ -1,0 +1,49 @@
+"""`fedgin job`: make deployable copies of jobs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from fedgin.cli.common import SetOption
+
+
+def build_app() -> typer.Typer:
+    """Puts the verbs below `fedgin job` together."""
+    app = typer.Typer(help="Make deployable copies of jobs.", no_args_is_help=True)
+    app.callback()(_jobs)
+    app.command("export")(export)
+    return app
+
+
+def _jobs() -> None:
+    """Make deployable copies of jobs."""
+
+
+def export(
+    job: Annotated[Path, typer.Argument(help="job folder, such as jobs/fed_gin_heart")],
+    out: Annotated[Path, typer.Argument(help="new folder for the copy")],
+    byoc: Annotated[
+        bool,
+        typer.Option(
+            "--byoc/--installed",
+            help="with a copy of the package, or without for sites that installed it",
+        ),
+    ],
+    overrides: SetOption = None,
+) -> None:
+    """Copy a job for deployment, with overridden settings and the package's hash."""
+    from fedgin.jobs.export import RESOURCES_FILE, export_job
+
+    folder = export_job(job, out, byoc=byoc, overrides=overrides or [])
+    console = Console()
+    console.print(f"job in {folder}", highlight=False)
+    if not byoc:
+        console.print(
+            f"sites and server need the class_allow_list of {folder / RESOURCES_FILE} in their "
+            "kit's local/resources.json",
+            highlight=False,
+        )

@@ -1,0 +1,37 @@
+"""`fedgin phantom`: phantom volumes as NIfTI files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from fedgin.cli.common import TaskOption
+
+
+def write_phantoms(
+    out: Annotated[Path, typer.Argument(help="folder to write images/ and labels/ into")],
+    task: TaskOption = "heart",
+    modality: Annotated[str, typer.Option(help="ct or mr")] = "ct",
+    protocol: Annotated[
+        str, typer.Option(help="arterial, portal-venous, native; bssfp, t1, t2-fat-suppressed")
+    ] = "native",
+    cases: Annotated[int, typer.Option(min=1, help="number of patients")] = 8,
+    seed: Annotated[int, typer.Option(min=0, help="seed of the anatomies")] = 0,
+) -> None:
+    """Write phantom volumes, their label maps and a dataset.json with the label names."""
+    from fedgin.data.export_phantom import export_phantoms
+
+    console = Console()
+    names = export_phantoms(
+        out,
+        task=task,
+        modality=modality.upper(),
+        protocol=protocol,
+        seed=seed,
+        indices=track(range(cases), "phantoms", console=Console(stderr=True)),
+    )
+    console.print(f"{len(names)} cases in {out}", highlight=False)

@@ -1,0 +1,150 @@
+"""Training without a federation: one site alone, or several sites' volumes pooled."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from fedgin.data.prepare import PreparedCase, PreparedSite
+from fedgin.engine.averaging import selection_score
+from fedgin.engine.device import choose_device
+from fedgin.engine.evaluator import Evaluation
+from fedgin.engine.site_work import STATE_FOLDER
+from fedgin.engine.trainer import Trainer
+from fedgin.engine.weights import Weights, add, get_weights
+from fedgin.errors import ConfigError, Problem
+from fedgin.files import write_atomically
+from fedgin.settings import ResolvedSettings
+
+logger = logging.getLogger(__name__)
+
+BEST_MODEL, LAST_MODEL, HISTORY = "best_model.pt", "last_model.pt", "history.json"
+
+
+@dataclass
+class PooledRun:
+    """What a run without a federation gives.
+
+    Attributes:
+        best: Weights with the best validation score.
+        last: Weights after the last round.
+        best_round: Rounds after which the best weights were reached.
+        scores: Validation score after 0, 1, ... rounds; nan where nothing could be measured.
+        losses: Mean training loss of each round.
+        seconds: Wall time of each round's steps.
+    """
+
+    best: Weights
+    last: Weights
+    best_round: int = 0
+    scores: list[float] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+
+class PooledTraining:
+    """The regimes `local` (one site) and `centralized` (several): the federation's own trainer.
+
+    A round of n sites takes n times the steps of a federated site's round, so that both regimes
+    spend the same number of optimizer steps in total.
+    """
+
+    def __init__(
+        self,
+        *,
+        sites: Sequence[PreparedSite],
+        settings: ResolvedSettings,
+        device: str | None = None,
+    ) -> None:
+        """Pools the sites' training cases.
+
+        Args:
+            sites: One or more prepared sites.
+            settings: Settings of the run.
+            device: The device; by default that of the first site's file.
+
+        Raises:
+            ConfigError: There is no site.
+        """
+        if not sites:
+            raise ConfigError(
+                Problem("sites", "at least one site is needed", "none", "name a site")
+            )
+        self._sites = list(sites)
+        self.trainer = Trainer(
+            settings=settings,
+            site="+".join(site.site.name for site in sites),
+            cases=[case for site in sites for case in site.splits["train"]],
+            device=choose_device(device or sites[0].site.config.device),
+            steps_per_round=settings.training.steps_per_round * len(sites),
+        )
+
+    def run(
+        self,
+        *,
+        rounds: int,
+        folder: Path,
+        on_round: Callable[[int, float, float], None] = lambda number, loss, score: None,
+    ) -> PooledRun:
+        """Trains for some rounds and keeps the best and the last weights.
+
+        Args:
+            rounds: Number of rounds.
+            folder: Folder for models, state and history.
+            on_round: Told after each round its number from 1, training loss and validation score.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = get_weights(self.trainer.network)
+        score = self._score(weights)
+        run = PooledRun(best=weights, last=weights, scores=[score])
+        for number in range(rounds):
+            result = self.trainer.run_round(
+                weights,
+                state_folder=folder / STATE_FOLDER,
+                round_number=number,
+                rounds=rounds,
+                validation_dice=score,
+            )
+            weights = add(weights, result.difference)
+            score = self._score(weights)
+            run.last = weights
+            run.scores.append(score)
+            run.losses.append(result.loss)
+            run.seconds.append(result.seconds)
+            if not score <= max((s for s in run.scores[:-1] if s == s), default=-1.0):
+                run.best, run.best_round = weights, number + 1
+            on_round(number + 1, result.loss, score)
+        self._save(run, folder)
+        return run
+
+    def evaluate(self, weights: Weights, cases: Sequence[PreparedCase]) -> Evaluation:
+        """Measures weights on any cases."""
+        return self.trainer.evaluate(weights, cases)
+
+    def _score(self, weights: Weights) -> float:
+        """Scores as the federation's selector does: modalities count alike."""
+        dice = {
+            site.site.name: self.evaluate(weights, site.splits["validation"]).mean()
+            for site in self._sites
+        }
+        modality = {site.site.name: site.site.config.modality for site in self._sites}
+        return selection_score(dice, modality)
+
+    def _save(self, run: PooledRun, folder: Path) -> None:
+        for name, weights in ((BEST_MODEL, run.best), (LAST_MODEL, run.last)):
+            tensors = {key: torch.from_numpy(array) for key, array in weights.items()}
+            write_atomically(
+                folder / name, lambda file, tensors=tensors: torch.save({"model": tensors}, file)
+            )
+        history = {
+            "best_round": run.best_round,
+            "validation_score": [None if s != s else s for s in run.scores],
+            "loss": run.losses,
+            "seconds": run.seconds,
+        }
+        write_atomically(folder / HISTORY, json.dumps(history, indent=2).encode())

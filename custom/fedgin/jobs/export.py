@@ -1,0 +1,147 @@
+"""Exporting a job in a form that can be sent: with the code, or for sites that installed it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import fedgin
+from fedgin.config import nearest, parse, read_mapping
+from fedgin.errors import ConfigError, Problem
+from fedgin.overrides import merge, parse_overrides
+from fedgin.package import PACKAGE_FILE, package_files, package_hash, package_root
+from fedgin.settings import SETTINGS_FILE, TrainingSettings
+
+CONFIG = Path("app/config")
+CODE = Path("app/custom")
+SERVER_FILE = "config_fed_server.json"
+CLIENT_FILE = "config_fed_client.json"
+RESOURCES_FILE = "resources.json"
+
+
+def export_job(job: Path, out: Path, *, byoc: bool, overrides: Sequence[str] = ()) -> Path:
+    """Writes a deployable copy of a job.
+
+    Args:
+        job: A job folder, as in jobs/.
+        out: Folder to make; it must not exist or be empty.
+        byoc: True puts a copy of the package into the job, for sites that have only FLARE; False
+            leaves app/custom out, for sites that installed the package, and writes resources.json
+            with the class allow-list that goes into their kit's local folder.
+        overrides: `key=value` texts, for training settings and for the server's top-level values
+            such as `num_rounds`.
+
+    Returns:
+        The folder written.
+
+    Raises:
+        ConfigError: The job or the output folder is unfit, or an override is wrong.
+    """
+    _check_folders(job, out)
+    settings, server = _overridden(job, overrides)
+    shutil.copytree(
+        job, out, ignore=shutil.ignore_patterns("custom", "__pycache__"), dirs_exist_ok=True
+    )
+    _write(out / CONFIG / SETTINGS_FILE, settings)
+    _write(out / CONFIG / SERVER_FILE, server)
+    root = package_root()
+    stamp = {"version": fedgin.__version__, "sha256": package_hash(root)}
+    _write(out / CONFIG / PACKAGE_FILE, stamp)
+    if byoc:
+        for file in package_files(root):
+            target = out / CODE / "fedgin" / file.relative_to(root)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target)
+    else:
+        from fedgin.flare.policy import full_allow_list
+
+        classes = full_allow_list(named_classes(out))
+        _write(out / RESOURCES_FILE, {"format_version": 2, "class_allow_list": classes})
+    return out
+
+
+def _check_folders(job: Path, out: Path) -> None:
+    if not (job / CONFIG / SETTINGS_FILE).is_file() or not (job / "meta.json").is_file():
+        raise ConfigError(
+            Problem(
+                str(job),
+                f"a job folder holds meta.json and {CONFIG / SETTINGS_FILE}",
+                "it does not",
+                "name a folder such as jobs/fed_gin_heart",
+            )
+        )
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(
+            Problem(str(out), "the output folder must be new or empty", "it is not", "name another")
+        )
+    if out.resolve().is_relative_to(job.resolve()):
+        raise ConfigError(
+            Problem(str(out), "the output must not lie in the job", "it does", "name another")
+        )
+
+
+def _overridden(job: Path, assignments: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    settings = read_mapping(job / CONFIG / SETTINGS_FILE)
+    server = read_mapping(job / CONFIG / SERVER_FILE)
+    tunable = {
+        key
+        for key, value in server.items()
+        if isinstance(value, (int, float)) and key != "format_version"
+    }
+    allowed = set(TrainingSettings.model_fields) | tunable
+    overrides = parse_overrides(assignments)
+    problems = [
+        Problem(
+            "--set",
+            "the key must be a setting",
+            f"'{key}' ({nearest(key, allowed)})",
+            "correct the key",
+        )
+        for key in overrides
+        if key not in allowed
+    ]
+    problems += [
+        Problem(
+            f"--set {key}",
+            f"the value must be a {type(server[key]).__name__}",
+            repr(value),
+            "write a number",
+        )
+        for key, value in overrides.items()
+        if key in tunable and (isinstance(value, bool) or not isinstance(value, type(server[key])))
+    ]
+    if problems:
+        raise ConfigError(problems)
+    settings = merge(settings, {k: v for k, v in overrides.items() if k not in tunable})
+    resolved = parse(TrainingSettings, settings, where="training settings").resolve()
+    from fedgin.networks import check_patch
+
+    check_patch(resolved.geometry.patch_size, levels=len(resolved.geometry.channels))
+    server.update({key: value for key, value in overrides.items() if key in tunable})
+    return settings, server
+
+
+def named_classes(job: Path) -> list[str]:
+    """Lists the classes that a job's configurations name."""
+    classes: set[str] = set()
+    for file in (SERVER_FILE, CLIENT_FILE):
+        _collect_paths(read_mapping(job / CONFIG / file), classes)
+    return sorted(classes)
+
+
+def _collect_paths(node: Any, found: set[str]) -> None:
+    if isinstance(node, dict):
+        if isinstance(node.get("path"), str):
+            found.add(node["path"])
+        for value in node.values():
+            _collect_paths(value, found)
+    elif isinstance(node, list):
+        for value in node:
+            _collect_paths(value, found)
+
+
+def _write(file: Path, content: dict[str, Any]) -> None:
+    file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
