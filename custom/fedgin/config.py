@@ -91,7 +91,8 @@ def read_mapping(path: Path) -> dict[str, Any]:
         path: File whose suffix is .yaml, .yml or .json.
 
     Raises:
-        ConfigError: The file is missing, is no valid YAML or JSON, repeats a key or holds no mapping.
+        ConfigError: The file is missing, is no valid YAML or JSON, repeats a key or holds no
+            mapping.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -126,10 +127,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     """A safe loader that refuses a repeated key, where YAML would silently keep the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        pairs = [
-            (self.construct_object(key, deep=True), value)  # type: ignore[no-untyped-call]
-            for key, value in node.value
-        ]
+        pairs = [(self.construct_object(key, deep=True), value) for key, value in node.value]
         _unique_pairs([(str(key), None) for key, _ in pairs])
         return super().construct_mapping(node, deep=deep)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+
 from fedgin.data.checks import (
     check_pair,
     check_split,

@@ -14,10 +14,11 @@ from typing import Any, Literal
 import nibabel as nib
 import numpy as np
 import pytest
-from fedgin.data.nifti import read_header, read_nifti
-from fedgin.errors import DataError, Problem
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from fedgin.data.nifti import read_header, read_nifti
+from fedgin.errors import DataError, Problem
 
 SHAPE = (5, 4, 3)
 MIB = 2**20

@@ -6,6 +6,7 @@ Segmentation", IEEE TMI 2022 (arXiv 2111.12525), used in a federation by arXiv 2
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -100,7 +101,7 @@ class Gin:
         drawn = 1 if self.per_batch else batch
         widths = [channels, *[self.hidden_channels] * (self.layers - 1), channels]
         layers = []
-        for c_in, c_out in zip(widths[:-1], widths[1:], strict=True):
+        for c_in, c_out in itertools.pairwise(widths):
             choice = int(torch.randint(len(self.kernel_sizes), (1,), generator=generator))
             kernel = (self.kernel_sizes[choice],) * dims
             weight = torch.randn(drawn, c_out, c_in, *kernel, generator=generator)

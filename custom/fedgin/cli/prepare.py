@@ -12,7 +12,8 @@ def prepare(
     sites: SitesOption = "site-1,site-2", task: TaskOption = "heart", overrides: SetOption = None
 ) -> None:
     """Check and cache the volumes of sites; a second call shows what the cache saves."""
-    from fedgin.data.prepare import SPLITS, prepare_site
+    from fedgin.data.prepare import prepare_site
+    from fedgin.data.split import SPLITS
     from fedgin.errors import DataError, FedginError, Problem
 
     settings = settings_from(task, overrides)

@@ -68,7 +68,7 @@ def _by_fraction(split: FractionSplit, cases: Sequence[Case]) -> dict[str, list[
     patients = sorted({case.patient for case in cases})
     order = numpy_generator("split", split.seed).permutation(len(patients))
     dealt = [patients[i] for i in order]
-    counts = {}
+    counts: dict[str, int] = {}
     for name, share in (("test", split.test), ("validation", split.validation)):
         # A share above zero means at least one patient, where that leaves one to train on.
         count = max(round(share * len(patients)), 1 if share > 0 else 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 from collections.abc import Callable, Sequence
@@ -137,10 +138,8 @@ class PooledTraining:
 
     def _save(self, run: PooledRun, folder: Path) -> None:
         for name, weights in ((BEST_MODEL, run.best), (LAST_MODEL, run.last)):
-            tensors = {key: torch.from_numpy(array) for key, array in weights.items()}
-            write_atomically(
-                folder / name, lambda file, tensors=tensors: torch.save({"model": tensors}, file)
-            )
+            model = {"model": {key: torch.from_numpy(array) for key, array in weights.items()}}
+            write_atomically(folder / name, functools.partial(torch.save, model))
         history = {
             "best_round": run.best_round,
             "validation_score": [None if s != s else s for s in run.scores],

@@ -47,7 +47,7 @@ def load_state(folder: Path, *, before_round: int, device: torch.device) -> dict
         return None
     if max(earlier) != before_round - 1:
         logger.warning(
-            "round %d continues from the optimizer state after round %d: rounds between were missed",
+            "round %d continues from the optimizer state after round %d; rounds were missed",
             before_round,
             max(earlier),
         )

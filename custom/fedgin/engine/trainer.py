@@ -119,7 +119,7 @@ class Trainer:
             state_folder: Where optimizer, scaler and schedule survive between rounds.
             round_number: The round, from 0.
             rounds: Rounds of the whole run, for the learning rate.
-            validation_dice: The site's validation Dice of these weights, for the `plateau` schedule.
+            validation_dice: The site's validation Dice of these weights, for `plateau`.
             should_stop: Asked before every step.
 
         Raises:

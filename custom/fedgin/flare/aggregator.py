@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from nvflare.apis.dxo import DXO, DataKind, MetaKey
@@ -83,7 +84,8 @@ class OrderedWeightedAggregator(Aggregator):
         if self._spool is None:
             self._spool = Path(tempfile.mkdtemp(prefix="spool-", dir=run_folder(fl_ctx)))
         file = self._spool / f"{len(self._updates)}.npz"
-        np.savez(file, **{name: np.asarray(array) for name, array in update.items()})
+        arrays: dict[str, Any] = {name: np.asarray(array) for name, array in update.items()}
+        np.savez(file, **arrays)
         self.log_info(fl_ctx, f"update of {site} waits on disk: {size} bytes", fire_event=False)
         return lambda: _load(file)
 

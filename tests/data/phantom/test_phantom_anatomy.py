@@ -6,9 +6,10 @@ from functools import cache
 
 import numpy as np
 import pytest
+from scipy import ndimage
+
 from fedgin.data.phantom import PHANTOM_LABELS, phantom_case
 from fedgin.data.volume import LabelledVolume
-from scipy import ndimage
 
 CASES = range(10)
 

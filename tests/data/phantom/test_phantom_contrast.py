@@ -6,6 +6,8 @@ from functools import cache
 
 import numpy as np
 import pytest
+from scipy import ndimage
+
 from fedgin.data.phantom import PHANTOM_LABELS, PROTOCOLS, phantom_case
 from fedgin.data.phantom.ct_values import CT_VALUES
 from fedgin.data.phantom.fields import RandomField
@@ -13,7 +15,6 @@ from fedgin.data.phantom.grid import Grid
 from fedgin.data.phantom.mr import bias_field
 from fedgin.data.phantom.mr_signal import signal, steady_state
 from fedgin.data.phantom.mr_values import MR_SEQUENCES, MR_TISSUES, Relaxation, Sequence
-from scipy import ndimage
 
 
 @cache

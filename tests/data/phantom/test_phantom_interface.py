@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from fedgin.data.phantom import PHANTOM_LABELS, PHANTOM_VERSION, PROTOCOLS, phantom_case
 from fedgin.data.phantom.abdomen import draw_abdomen
 from fedgin.data.phantom.chest import draw_thorax

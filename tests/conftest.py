@@ -1,0 +1,100 @@
+"""Fixtures that several tests share: a private cache, small phantom sites, a quick run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fedgin.settings import ResolvedSettings, make_settings
+from fedgin.sites.lookup import Site, load_site
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keeps the tests out of the user's own cache."""
+    folder = tmp_path_factory.mktemp("cache")
+    before = os.environ.get("XDG_CACHE_HOME")
+    os.environ["XDG_CACHE_HOME"] = str(folder)
+    yield folder
+    if before is None:
+        del os.environ["XDG_CACHE_HOME"]
+    else:
+        os.environ["XDG_CACHE_HOME"] = before
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The checkout."""
+    return REPOSITORY
+
+
+PHANTOM_SITE = """\
+modality: {modality}
+dataset: {{kind: phantom, protocol: {protocol}, seed: {seed}, cases: {cases}}}
+split: {{by: fraction, validation: 0.25, test: 0.25, seed: 0}}
+device: cpu
+threads: {threads}
+share_images: true
+"""
+
+
+def write_phantom_site(
+    folder: Path,
+    name: str,
+    *,
+    modality: str = "CT",
+    protocol: str = "arterial",
+    seed: int = 1,
+    cases: int = 4,
+    threads: int = 1,
+) -> Path:
+    """Writes the file of a small phantom site."""
+    file = folder / f"{name}.yaml"
+    file.write_text(
+        PHANTOM_SITE.format(
+            modality=modality, protocol=protocol, seed=seed, cases=cases, threads=threads
+        )
+    )
+    return file
+
+
+@pytest.fixture(scope="session")
+def phantom_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two small phantom sites, site-1 (CT) and site-2 (MR)."""
+    folder = tmp_path_factory.mktemp("sites")
+    write_phantom_site(folder, "site-1")
+    write_phantom_site(folder, "site-2", modality="MR", protocol="bssfp", seed=2)
+    return folder
+
+
+@pytest.fixture
+def load(phantom_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Site]:
+    """Loads one of the small phantom sites by name."""
+    monkeypatch.setenv("FEDGIN_SITE_CONFIGS", str(phantom_folder))
+    return load_site
+
+
+@pytest.fixture(scope="session")
+def quick() -> ResolvedSettings:
+    """Settings whose round takes a second."""
+    return make_settings(
+        task="heart",
+        channels=[8, 16, 32],
+        patch_size=[64, 64],
+        spacing=[5.0, 5.0, None],
+        batch_size=4,
+        steps_per_round=3,
+    )
+
+
+def real_data_folder() -> Path | None:
+    """The folder with real volumes, where there is one."""
+    folder = Path(
+        os.environ.get("FEDGIN_REAL_DATA", REPOSITORY.parent / "shared/data/totalsegmentator")
+    )
+    return folder if (folder / "manifest.json").is_file() else None
