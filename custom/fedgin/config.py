@@ -6,11 +6,17 @@ import difflib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from fedgin.errors import ConfigError, Problem
 
@@ -22,20 +28,30 @@ class StrictModel(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _refuse_unknown_keys(cls, data: Any) -> Any:
+    def _refuse_unknown_keys(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         if not isinstance(data, Mapping):
-            return data
+            return handler(data)
         unknown = [str(key) for key in data if key not in cls.model_fields]
-        if unknown:
-            hints = "; ".join(f"'{key}' ({nearest(key, cls.model_fields)})" for key in unknown)
-            raise PydanticCustomError(
-                "unknown_key",
-                "only known keys are allowed|{hints}",
-                {"hints": hints},
-            )
-        return data
+        if not unknown:
+            return handler(data)
+        hints = "; ".join(f"'{key}' ({nearest(key, cls.model_fields)})" for key in unknown)
+        error = PydanticCustomError("unknown_key", "only known keys are allowed", {"hints": hints})
+        errors = [InitErrorDetails(type=error, loc=(), input=data)]
+        try:
+            # The known keys are checked all the same: no problem hides another.
+            handler({key: value for key, value in data.items() if key in cls.model_fields})
+        except ValidationError as others:
+            errors += [_again(item) for item in others.errors()]
+        raise ValidationError.from_exception_data(cls.__name__, errors)
+
+
+def _again(item: Any) -> InitErrorDetails:
+    """Makes an error that can be raised anew from one that pydantic reported."""
+    context = item["ctx"] if item["type"] == "unknown_key" else None
+    error = PydanticCustomError(item["type"], item["msg"], context)
+    return InitErrorDetails(type=error, loc=item["loc"], input=item["input"])
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:

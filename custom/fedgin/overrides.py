@@ -30,7 +30,7 @@ def parse_overrides(assignments: Sequence[str]) -> dict[str, Any]:
             )
         node = nested
         for part in parts[:-1]:
-            node = node.setdefault(part, {})
+            node = node.setdefault(part, {}) if isinstance(node, dict) else node
         if not isinstance(node, dict) or parts[-1] in node:
             raise ConfigError(
                 Problem("--set", "a key may stand once", f"'{key}' again", "remove one of them")
@@ -54,5 +54,5 @@ def merge(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
 def _value(text: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except ValueError:  # no JSON, or a number beyond what Python reads
         return text

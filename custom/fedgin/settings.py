@@ -73,7 +73,7 @@ class TrainingSettings(StrictModel):
     batch_size: Annotated[int, Field(ge=1, le=1024)] | None = None
     steps_per_round: Annotated[int, Field(ge=1)] = 60
     learning_rate: Positive = 3e-3
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1e-4
     schedule: Literal["cosine", "plateau", "constant"] = "cosine"
     gradient_clip: Positive = 1.0
     foreground_fraction: Fraction = 0.33
@@ -86,6 +86,8 @@ class TrainingSettings(StrictModel):
             raise ValueError(f"patch_size needs {self.spatial_dims} numbers, one per dimension")
         if self.channels is not None and len(self.channels) < 2:
             raise ValueError("channels needs at least two levels")
+        if self.network == "dynunet" and self.channels is not None and len(self.channels) < 3:
+            raise ValueError("channels needs at least three levels with network dynunet")
         return self
 
     def resolve(self) -> ResolvedSettings:

@@ -47,7 +47,7 @@ class Task:
     Attributes:
         name: Its name in job settings.
         classes: Structures in the order of their class indices, which start at 1; 0 is background.
-        ct_window: HU range to which CT is clipped before scaling to [0, 1], then z-scoring.
+        ct_window: HU range to which CT is clipped; it is mapped to [-1, 1].
         mirror_axes: Anatomical axes ("x", "y", "z" in RAS) along which mirroring keeps the anatomy
             plausible; empty for every task with organs on a fixed side.
         geometry: Defaults by number of spatial dimensions.

@@ -116,6 +116,4 @@ def one_thread(
     quick_job: Path, phantom_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> SimulatedRun:
     """The same run with FLARE's default: a new process for every task."""
-    return simulate(
-        quick_job, tmp_path_factory.mktemp("one_thread"), site_configs=phantom_folder
-    )
+    return simulate(quick_job, tmp_path_factory.mktemp("one_thread"), site_configs=phantom_folder)

@@ -45,7 +45,9 @@ def test_every_model_is_scored_on_both_sites_the_last_one_too(two_threads: Simul
     assert set(report["final"]) == {"best", "last"}
     for reports in report["final"].values():
         assert [reports[site]["modality"] for site in ("site-1", "site-2")] == ["CT", "MR"]
-        assert all(0 <= r["test"]["dice"] <= 1 and r["test"]["cases"] == 1 for r in reports.values())
+        assert all(
+            0 <= r["test"]["dice"] <= 1 and r["test"]["cases"] == 1 for r in reports.values()
+        )
 
 
 def test_the_best_model_is_the_one_with_the_best_balanced_score(two_threads: SimulatedRun) -> None:
@@ -62,9 +64,7 @@ def test_the_best_model_is_the_one_with_the_best_balanced_score(two_threads: Sim
     assert is_last == (best == ROUNDS)
 
 
-def test_the_models_load_into_the_job_s_network(
-    two_threads: SimulatedRun, quick_job: Path
-) -> None:
+def test_the_models_load_into_the_job_s_network(two_threads: SimulatedRun, quick_job: Path) -> None:
     network = build_network(read_settings(quick_job / "app/config/training.json"))
     initial = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     network.load_state_dict(load_weights(two_threads.last_model))
@@ -86,7 +86,12 @@ def test_tensorboard_shows_every_site_s_curves_and_pictures(two_threads: Simulat
     for site in ("site-1", "site-2"):
         events = EventAccumulator(str(two_threads.server / "tb_events" / site)).Reload()
         scalars = events.Tags()["scalars"]
-        for tag in ("train/loss", "train/learning_rate", "validation/dice", "validation/dice_heart"):
+        for tag in (
+            "train/loss",
+            "train/learning_rate",
+            "validation/dice",
+            "validation/dice_heart",
+        ):
             assert tag in scalars
             assert [event.step for event in events.Scalars(tag)] == list(range(ROUNDS))
         assert "validation" in events.Tags()["images"]

@@ -89,8 +89,7 @@ class PatchSampler:
 
         Returns:
             Images (B, 1, *patch) float32 and labels (B, 1, *patch) uint8, on the CPU. Outside a
-            volume the image has the volume's smallest value at the border and the label is
-            background.
+            volume the image has the smallest value of the part inside and the label is background.
         """
         images = np.empty((len(draws), *self._patch), dtype=np.float32)
         labels = np.zeros((len(draws), *self._patch), dtype=np.uint8)

@@ -60,7 +60,11 @@ class FileCase:
         """Returns the hashes of both files."""
         if not (self.image.is_file() and self.label.is_file()):
             self.load()  # the reader names all that is missing
-        return f"files {hashes.of(self.image)} {hashes.of(self.label)}"
+        try:
+            return f"files {hashes.of(self.image)} {hashes.of(self.label)}"
+        except OSError:
+            self.load()  # the reader names what cannot be read
+            raise
 
     def load(self) -> LabelledVolume:
         """Reads both files."""
@@ -184,7 +188,7 @@ def _globbed_cases(root: Path, dataset: GlobbedData) -> Iterable[Case]:
         patient = name
         if dataset.patient is not None:
             match = re.search(dataset.patient, name)
-            if match is None:
+            if match is None or not match.group(1):
                 raise DataError(
                     Problem(
                         str(image),
@@ -202,10 +206,21 @@ def _datalist_cases(root: Path, dataset: DatalistData) -> Iterable[Case]:
     path = root / dataset.file
     datalist = read_mapping(path)
     # A list with labelled cases under `training` alone leaves the split to the site's file.
+    problems = [
+        Problem(
+            f"{path}: key '{key}'",
+            "the key must hold a list",
+            repr(datalist[key])[:120],
+            "correct it",
+        )
+        for key in DATALIST_SPLITS
+        if not isinstance(datalist.get(key, []), list)
+    ]
+    if problems:
+        raise DataError(problems)
     fixed = bool(datalist.get("validation")) or any(
         isinstance(entry, dict) for entry in datalist.get("test", [])
     )
-    problems = []
     for key, split in DATALIST_SPLITS.items():
         for number, entry in enumerate(datalist.get(key, [])):
             if key == "test" and isinstance(entry, str):

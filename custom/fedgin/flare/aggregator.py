@@ -69,6 +69,8 @@ class OrderedWeightedAggregator(Aggregator):
         dxo = contribution.dxo
         if dxo.data_kind != DataKind.WEIGHT_DIFF or not dxo.data:
             raise ValueError(f"{contribution.site} sent {dxo.data_kind}, not a weight difference")
+        if broken := [name for name, array in dxo.data.items() if not _is_finite(array)]:
+            raise ValueError(f"{contribution.site} sent values that are not finite in {broken[:3]}")
         weight = dxo.get_meta_prop(MetaKey.NUM_STEPS_CURRENT_ROUND)
         if not isinstance(weight, (int, float)) or not math.isfinite(weight) or weight <= 0:
             raise ValueError(f"{contribution.site} sent the weight {weight!r}, not above 0")
@@ -109,6 +111,11 @@ class OrderedWeightedAggregator(Aggregator):
         if self._spool is not None:
             shutil.rmtree(self._spool, ignore_errors=True)
             self._spool = None
+
+
+def _is_finite(array: Any) -> bool:
+    numbers = np.asarray(array)
+    return numbers.dtype.kind in "fiu" and bool(np.isfinite(numbers).all())
 
 
 def _load(file: Path) -> dict[str, np.ndarray]:

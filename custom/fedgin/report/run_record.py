@@ -43,6 +43,11 @@ def _checked(part: Any) -> Mapping[str, Any] | None:
         return None
     if not isinstance(part, Mapping) or not isinstance(part.get("per_class"), Mapping):
         raise ValueError("metrics need 'dice' and 'per_class'")
+    if not all(isinstance(name, str) for name in part["per_class"]):
+        raise ValueError("metrics must name each class in 'per_class'")
+    cases = part.get("cases", 0)
+    if not isinstance(cases, int) or cases < 0:
+        raise ValueError(f"metrics must count 'cases'; found {cases!r}")
     for value in (part.get("dice"), *part["per_class"].values()):
         if value is not None and not (isinstance(value, (int, float)) and 0 <= value <= 1):
             raise ValueError(f"Dice must be in [0, 1]; found {value!r}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -105,7 +106,10 @@ class GlobbedData(_RootedData):
     def _one_star(cls, pattern: str) -> str:
         if pattern.count("*") != 1 or any(mark in pattern for mark in "?["):
             raise ValueError("the pattern needs exactly one '*' and no other wildcard")
-        return pattern
+        path = PurePosixPath(pattern)
+        if path.is_absolute():
+            raise ValueError("the pattern must be relative to the data root")
+        return path.as_posix()  # without './' and '//', which no file found would show
 
     @field_validator("patient")
     @classmethod
@@ -203,7 +207,7 @@ class CacheSettings(StrictModel):
     """
 
     folder: str | None = None
-    quota_gb: Annotated[float, Field(gt=0)] = 20.0
+    quota_gb: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 20.0
 
     @field_validator("folder")
     @classmethod
@@ -253,6 +257,8 @@ class SiteConfig(StrictModel):
         values = [(name, value) for name, value in (self.labels or {}).items()]
         values.append(("other_labels", self.other_labels))
         for name, entry in values:
+            if entry == () and name != "other_labels":
+                raise ValueError(f"'{name}' needs at least one value")
             for value in (entry,) if isinstance(entry, int) else entry:
                 if not 1 <= value <= 65535:
                     raise ValueError(f"label values are 1 to 65535; '{name}' has {value}")

@@ -1,0 +1,208 @@
+"""The command line, run as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner, Result
+
+from fedgin.cli import build_app, main
+from fedgin.engine.weights import set_weights
+from fedgin.networks import build_network
+from fedgin.settings import make_settings
+
+TINY = {"channels": [4, 8], "patch_size": [32, 32], "batch_size": 2, "steps_per_round": 2}
+TINY_OPTIONS = [
+    part
+    for key, value in {**TINY, "spacing": [5.0, 5.0, None]}.items()
+    for part in ("--set", f"{key}={json.dumps(value)}")
+]
+
+
+@pytest.fixture
+def sites(phantom_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("FEDGIN_SITE_CONFIGS", str(phantom_folder))
+    monkeypatch.setenv("COLUMNS", "200")
+    return phantom_folder
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(build_app(), list(arguments), catch_exceptions=False)
+
+
+def refusal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
+) -> str:
+    """Runs the command's entry point, which must exit with 2, and returns what it said."""
+    monkeypatch.setattr(sys, "argv", ["fedgin", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "Traceback" not in printed.err
+    return printed.err
+
+
+def test_help_names_every_verb() -> None:
+    result = call("--help")
+    assert result.exit_code == 0
+    for verb in ("phantom", "prepare", "train", "compare", "bench", "job"):
+        assert verb in result.output
+        assert call(verb, "--help").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "--task", "hart"], "did you mean 'heart'?"),
+        (["train", "--set", "learning_rat=1"], "did you mean 'learning_rate'?"),
+        (["train", "--set", "steps_per_round=none"], "steps_per_round"),
+        (["train", "--sites", "site-77"], "site-77.yaml"),
+        (["train", "--sites", "site-1,site-1"], "one or more different site names"),
+        (["prepare", "--sites", "../secret"], "letters, digits"),
+        (["phantom", "OUT", "--protocol", "x-ray"], "x-ray"),
+        (["job", "export", "no-such-job", "OUT", "--byoc"], "meta.json"),
+    ],
+)
+def test_a_refusal_exits_with_2_and_says_how_to_mend_it(
+    arguments: list[str],
+    words: str,
+    sites: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = [str(tmp_path / "out") if part == "OUT" else part for part in arguments]
+    said = refusal(monkeypatch, capsys, *arguments)
+    assert said.startswith("fedgin: ")
+    assert words in said
+    assert "Mend: " in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_installed_command_refuses_without_a_traceback() -> None:
+    command = Path(sys.executable).parent / "fedgin"
+    done = subprocess.run(
+        [command, "train", "--task", "hart"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "did you mean 'heart'?" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def centre(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    return nibabel.affines.apply_affine(affine, np.argwhere(mask)).mean(axis=0)
+
+
+@pytest.mark.parametrize(("modality", "protocol"), [("ct", "native"), ("mr", "bssfp")])
+def test_phantoms_are_nifti_files_whose_affine_is_honest(
+    tmp_path: Path, modality: str, protocol: str
+) -> None:
+    result = call(
+        "phantom", str(tmp_path), "--modality", modality, "--protocol", protocol, "--cases", "1"
+    )
+    assert result.exit_code == 0
+    assert "1 cases" in result.output
+    datalist = json.loads((tmp_path / "dataset.json").read_text())
+    assert datalist["modality"] == {"0": modality.upper()}
+    assert len(datalist["training"]) == 1
+    for entry in datalist["training"]:
+        image, label = (nibabel.load(tmp_path / entry[kind]) for kind in ("image", "label"))
+        assert image.shape == label.shape
+        np.testing.assert_array_equal(image.affine, label.affine)
+        np.testing.assert_allclose(image.get_sform(), image.get_qform(), atol=1e-3)
+        zooms = np.linalg.norm(image.affine[:3, :3], axis=0)
+        np.testing.assert_allclose(image.header.get_zooms(), zooms, rtol=1e-5)
+        assert image.header.get_xyzt_units()[0] == "mm"
+        extent = zooms * image.shape
+        assert (extent > 80).all()
+        assert (extent < 700).all()
+        values = np.asarray(label.dataobj)
+        names = {value: name for name, value in datalist["labels"].items()}
+        assert set(np.unique(values)) == set(names)
+        # In a person: the left ventricle lies left of the right atrium, the right ventricle in
+        # front of the left atrium, the atria above the ventricles' lower tip.
+        place = {names[v]: centre(values == v, label.affine) for v in names if v}
+        assert place["left_ventricle"][0] < place["right_atrium"][0]
+        assert place["right_ventricle"][1] > place["left_atrium"][1]
+        assert place["left_ventricle"][2] < place["left_atrium"][2]
+        voxel_ml = abs(np.linalg.det(image.affine[:3, :3])) / 1000
+        assert 200 < np.count_nonzero(values) * voxel_ml < 1500
+        pixels = np.asarray(image.dataobj)
+        if modality == "ct":
+            assert pixels.min() >= -1024
+            assert pixels.min() < -900  # air
+
+
+def test_prepare_counts_cases_and_finds_them_in_the_cache_later(sites: Path) -> None:
+    options = ["--set", "spacing=[6.5,6.5,null]"]
+    first = call("prepare", *options)
+    again = call("prepare", *options)
+    assert first.exit_code == again.exit_code == 0
+
+    def cells(result: Result, site: str) -> list[str]:
+        (line,) = [line for line in result.output.splitlines() if f" {site} " in line]
+        return line.replace("│", " ").split()
+
+    assert cells(first, "site-1")[:7] == ["site-1", "CT", "2", "1", "1", "4", "0"]
+    assert cells(again, "site-1")[:7] == ["site-1", "CT", "2", "1", "1", "0", "4"]
+    assert cells(again, "site-2")[:7] == ["site-2", "MR", "2", "1", "1", "0", "4"]
+
+
+def test_train_writes_models_that_fit_the_network(sites: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    result = call(
+        "train", "--sites", "site-1,site-2", "--rounds", "2", "--out", str(out), *TINY_OPTIONS
+    )
+    assert result.exit_code == 0
+    assert "round 2 of 2: loss" in result.output
+    network = build_network(make_settings(task="heart", **TINY))
+    for name in ("best_model.pt", "last_model.pt"):
+        model = torch.load(out / name, weights_only=True)["model"]
+        set_weights(network, {key: value.numpy() for key, value in model.items()})
+    history = json.loads((out / "history.json").read_text())
+    assert len(history["loss"]) == 2
+    assert len(history["validation_score"]) == 3
+    assert f"best (round {history['best_round']})" in result.output
+
+
+def test_compare_shows_every_pair_of_sites(sites: Path) -> None:
+    result = call("compare", "--seeds", "1", "--rounds", "1", *TINY_OPTIONS)
+    assert result.exit_code == 0
+    for text in ("gain of gin, other modality", "gain of gin, own modality", "1 seeds, 1 rounds"):
+        assert text in result.output
+    rows = [line for line in result.output.splitlines() if line.count("site-") == 2]
+    table = [row for row in rows if "training" not in row]
+    pairs = {tuple(p for p in row.replace("│", " ").split() if "site" in p) for row in table}
+    assert pairs == {(a, b) for a in ("site-1", "site-2") for b in ("site-1", "site-2")}
+
+
+def test_bench_shows_the_share_of_each_part() -> None:
+    result = call("bench", "--device", "cpu", "--threads", "1", "--repeats", "3", *TINY_OPTIONS)
+    assert result.exit_code == 0
+    assert "whole step" in result.output
+    assert "100 %" in result.output
+
+
+def test_job_export_writes_the_overridden_job(repository: Path, tmp_path: Path) -> None:
+    source = str(repository / "jobs" / "fed_gin_heart")
+    out = tmp_path / "out"
+    result = call("job", "export", source, str(out), "--installed", "--set", "num_rounds=9")
+    assert result.exit_code == 0
+    assert "class_allow_list" in result.output
+    server = json.loads((out / "app/config/config_fed_server.json").read_text())
+    assert server["num_rounds"] == 9

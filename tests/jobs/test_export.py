@@ -1,0 +1,225 @@
+"""Exported jobs: what they carry, what they allow, what is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nvflare.app_common.default_component_policy import DEFAULT_CLASS_ALLOW_LIST
+
+import fedgin
+from fedgin.errors import ConfigError
+from fedgin.jobs.export import export_job
+from fedgin.package import check_package, package_hash
+from fedgin.settings import read_settings
+
+JOBS = sorted(path.parent.name for path in Path(__file__).parents[2].glob("jobs/*/meta.json"))
+PACKAGE = Path(fedgin.__file__).parent
+CONFIG = Path("app/config")
+
+
+@pytest.fixture(params=JOBS)
+def job(request: pytest.FixtureRequest, repository: Path) -> Path:
+    return repository / "jobs" / str(request.param)
+
+
+def read(file: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(file.read_text())
+    return content
+
+
+def tree(folder: Path) -> dict[str, str]:
+    return {
+        file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in folder.rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts
+    }
+
+
+def texts(node: Any, key: str | None = None) -> Iterator[tuple[str | None, str]]:
+    if isinstance(node, str):
+        yield key, node
+    elif isinstance(node, dict):
+        for name, value in node.items():
+            yield from texts(value, name)
+    elif isinstance(node, list):
+        for value in node:
+            yield from texts(value, key)
+
+
+def class_paths(folder: Path) -> set[str]:
+    """Every text under `path` in a configuration that looks like a dotted class."""
+    return {
+        text
+        for file in (folder / CONFIG).glob("config_fed_*.json")
+        for key, text in texts(read(file))
+        if key == "path" and re.fullmatch(r"\w+(\.\w+)+", text)
+    }
+
+
+def test_there_is_a_job() -> None:
+    assert "fed_gin_heart" in JOBS
+
+
+def test_a_job_carries_no_code_and_names_no_absolute_path(job: Path) -> None:
+    assert list(job.rglob("*.py")) == []
+    for file in job.rglob("*.json"):
+        for _, text in texts(read(file)):
+            assert not Path(text).is_absolute(), text
+            assert not re.match(r"~|[A-Za-z]:\\", text), text
+
+
+def test_a_jobs_settings_are_valid_and_its_classes_exist(job: Path) -> None:
+    assert read_settings(job / CONFIG / "training.json").training.task in ("heart", "abdomen")
+    found = class_paths(job)
+    assert any(path.startswith("fedgin.") for path in found)
+    for path in found:
+        module, _, name = path.rpartition(".")
+        assert isinstance(getattr(importlib.import_module(module), name), type)
+
+
+def test_byoc_carries_every_file_of_the_package(job: Path, tmp_path: Path) -> None:
+    out = export_job(job, tmp_path / "out", byoc=True)
+    sources = {
+        name: digest
+        for name, digest in tree(PACKAGE).items()
+        if name.endswith(".py") or name == "py.typed"
+    }
+    assert tree(out / "app" / "custom") == {f"fedgin/{n}": d for n, d in sources.items()}
+    stamp = read(out / CONFIG / "package.json")
+    assert stamp["version"] == fedgin.__version__
+    assert stamp["sha256"] == package_hash(out / "app" / "custom" / "fedgin")
+    assert not (out / "resources.json").exists()
+    check_package(out / CONFIG)
+
+
+def test_a_changed_package_is_told_from_the_one_exported(job: Path, tmp_path: Path) -> None:
+    out = export_job(job, tmp_path / "out", byoc=True)
+    carried = out / "app" / "custom" / "fedgin"
+    before = package_hash(carried)
+    (carried / "seeding.py").write_text((carried / "seeding.py").read_text() + "\n")
+    assert package_hash(carried) != before
+    stamp = {"version": "0.0.9", "sha256": package_hash(carried)}
+    (out / CONFIG / "package.json").write_text(json.dumps(stamp))
+    with pytest.raises(ConfigError, match=r"0\.0\.9"):
+        check_package(out / CONFIG)
+
+
+def test_installed_carries_no_code_and_allows_all_classes_it_names(
+    job: Path, tmp_path: Path
+) -> None:
+    out = export_job(job, tmp_path / "out", byoc=False)
+    assert not (out / "app" / "custom").exists()
+    assert list(out.rglob("*.py")) == []
+    allowed = read(out / "resources.json")["class_allow_list"]
+    assert class_paths(out) <= set(allowed)
+    assert set(DEFAULT_CLASS_ALLOW_LIST) <= set(allowed)
+    extra = set(allowed) - set(DEFAULT_CLASS_ALLOW_LIST)
+    assert extra <= class_paths(out)
+    check_package(out / CONFIG)
+
+
+@pytest.mark.parametrize("byoc", [True, False])
+def test_the_rest_of_the_job_is_copied_and_the_source_untouched(
+    job: Path, tmp_path: Path, byoc: bool
+) -> None:
+    before = tree(job)
+    out = export_job(job, tmp_path / "out", byoc=byoc, overrides=["num_rounds=7"])
+    assert tree(job) == before
+    for name in ("meta.json", "app/config/config_fed_client.json"):
+        assert read(out / name) == read(job / name)
+    copied = {name for name in tree(out) if not name.startswith("app/custom/")}
+    kept = {name for name in before if not name.startswith("app/custom/")}
+    added = {"app/config/package.json"} | (set() if byoc else {"resources.json"})
+    assert copied == kept | added
+
+
+def test_overrides_reach_the_settings_and_the_server(job: Path, tmp_path: Path) -> None:
+    overrides = [
+        "num_rounds=7",
+        "augmentation=none",
+        "gin.probability=0.25",
+        "patch_size=[64,64]",
+        "learning_rate=1e-3",
+    ]
+    out = export_job(job, tmp_path / "out", byoc=False, overrides=overrides)
+    server = read(job / CONFIG / "config_fed_server.json")
+    assert read(out / CONFIG / "config_fed_server.json") == {**server, "num_rounds": 7}
+    training = read_settings(out / CONFIG / "training.json").training
+    before = read_settings(job / CONFIG / "training.json").training
+    assert training.augmentation == "none"
+    assert training.gin.probability == 0.25
+    assert training.gin.layers == before.gin.layers
+    assert training.patch_size == (64, 64)
+    assert training.learning_rate == 1e-3
+    assert training.task == before.task
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("num_round=7", "did you mean 'num_rounds'"),
+        ("augmentatoin=none", "did you mean 'augmentation'"),
+        ("gin.probabilty=0.5", "did you mean 'probability'"),
+        ("format_version=3", "'format_version'"),
+        ("num_rounds=many", "must be a int"),
+        ("num_rounds=2.5", "must be a int"),
+        ("num_rounds=true", "must be a int"),
+        ("steps_per_round=few", "steps_per_round"),
+        ("steps_per_round=0", "steps_per_round"),
+        ("augmentation=magic", "augmentation"),
+        ("task=lung", "'lung'"),
+        ("patch_size=[50,50]", "multiple of"),
+        ("num_rounds", "key=value"),
+    ],
+)
+def test_a_wrong_override_is_refused_and_nothing_written(
+    override: str, words: str, repository: Path, tmp_path: Path
+) -> None:
+    source = repository / "jobs" / "fed_gin_heart"
+    with pytest.raises(ConfigError) as caught:
+        export_job(source, tmp_path / "out", byoc=True, overrides=[override])
+    assert words in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_all_wrong_keys_are_named_together(repository: Path, tmp_path: Path) -> None:
+    source = repository / "jobs" / "fed_gin_heart"
+    overrides = ["num_round=7", "augmentatoin=none", "min_clients=two"]
+    with pytest.raises(ConfigError) as caught:
+        export_job(source, tmp_path / "out", byoc=True, overrides=overrides)
+    assert len(caught.value.problems) == 3
+
+
+def test_a_folder_in_use_is_refused_and_left_alone(repository: Path, tmp_path: Path) -> None:
+    source = repository / "jobs" / "fed_gin_heart"
+    (tmp_path / "mine.txt").write_text("precious")
+    with pytest.raises(ConfigError, match="new or empty"):
+        export_job(source, tmp_path, byoc=True)
+    assert tree(tmp_path) == {"mine.txt": hashlib.sha256(b"precious").hexdigest()}
+    with pytest.raises(ConfigError, match="new or empty"):
+        export_job(source, tmp_path / "mine.txt", byoc=True)
+
+
+def test_an_empty_folder_is_filled(repository: Path, tmp_path: Path) -> None:
+    out = export_job(repository / "jobs" / "fed_gin_heart", tmp_path, byoc=True)
+    assert (out / "meta.json").is_file()
+
+
+def test_an_output_inside_the_job_is_refused(repository: Path, tmp_path: Path) -> None:
+    source = export_job(repository / "jobs" / "fed_gin_heart", tmp_path / "job", byoc=False)
+    before = tree(source)
+    with pytest.raises(ConfigError, match="must not lie in the job"):
+        export_job(source, source / "copy", byoc=True)
+    assert tree(source) == before
+
+
+def test_a_folder_that_is_no_job_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"meta\.json"):
+        export_job(tmp_path, tmp_path / "out", byoc=True)
