@@ -1,4 +1,4 @@
-"""Judges README's first command by what it printed: complete, and Dice at least 0.80 on each site."""
+"""Judges README's first command by what it printed: complete, Dice at least 0.80 at each site."""
 
 from __future__ import annotations
 

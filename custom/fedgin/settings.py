@@ -72,7 +72,7 @@ class TrainingSettings(StrictModel):
     geometric: bool = True
     batch_size: Annotated[int, Field(ge=1, le=1024)] | None = None
     steps_per_round: Annotated[int, Field(ge=1)] = 60
-    learning_rate: Positive = 3e-3
+    learning_rate: Positive = 1e-3
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1e-4
     schedule: Literal["cosine", "plateau", "constant"] = "cosine"
     gradient_clip: Positive = 1.0

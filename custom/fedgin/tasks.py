@@ -79,7 +79,7 @@ TASKS: Mapping[str, Task] = MappingProxyType(
             classes=(TaskClass("heart", parts=HEART_PARTS),),
             ct_window=(-200.0, 500.0),
             geometry={
-                2: Geometry((3.5, 3.5, None), (96, 96), (32, 64, 128, 256), 8),
+                2: Geometry((4.0, 4.0, None), (88, 88), (32, 64, 128, 256), 8),
                 3: Geometry((4.0, 4.0, 4.0), (48, 64, 64), (16, 32, 64, 128), 2),
             },
         ),

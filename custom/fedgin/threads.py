@@ -6,17 +6,21 @@ import os
 import sys
 
 
+SPIN_COUNT = "1000"
+"""Long enough to wait for the next small operation, short enough to leave the core to others."""
+
+
 def set_threads(count: int) -> None:
     """Fixes the number of CPU threads.
 
-    Call it before torch is imported for the first time: then waiting threads sleep instead of
-    spinning, without which two site processes on two cores slow each other down fourfold.
+    Call it before torch is imported for the first time: then threads that wait for each other soon
+    sleep. By default they spin, and two site processes on two cores slow each other down fourfold.
 
     Args:
         count: Threads of this process. The last bits of a sum depend on it.
     """
     if "torch" not in sys.modules:
-        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+        os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
         os.environ.setdefault("OMP_NUM_THREADS", str(count))
     import torch
 

@@ -75,7 +75,7 @@ def simulate(
     }
     result = subprocess.run(
         [sys.executable, "-m", "nvflare.cli", "simulator", str(job), "-w", str(workspace)]
-        + list(arguments),
+        + [*arguments],
         cwd=started_in,
         env=environment,
         stdout=subprocess.PIPE,

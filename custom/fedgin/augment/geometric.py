@@ -33,7 +33,7 @@ class Geometric:
         *,
         rotation: float = 15.0,
         scale: float = 0.15,
-        elastic: float = 2.0,
+        elastic: float = 1.0,
         control_points: int = 5,
         mirror_axes: Sequence[int] = (),
     ) -> None:

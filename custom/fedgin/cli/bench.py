@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from fedgin.cli.common import SetOption, TaskOption, settings_from
+from fedgin.cli.common import JobOption, SetOption, TaskOption, settings_from
 
 
 def bench(
@@ -16,6 +16,7 @@ def bench(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")] = "auto",
     threads: Annotated[int, typer.Option(min=1, help="CPU threads")] = 2,
     repeats: Annotated[int, typer.Option(min=3, help="repeats; medians are shown")] = 30,
+    job: JobOption = None,
     overrides: SetOption = None,
 ) -> None:
     """Measure a training step and GIN's share of it, on random images of the task's size."""
@@ -24,7 +25,7 @@ def bench(
     set_threads(threads)
     from fedgin.study.step_cost import measure_step
 
-    settings = settings_from(task, overrides)
+    settings = settings_from(task, overrides, job)
     cost = measure_step(settings, device=device, repeats=repeats)
     table = Table("part", "median ms", "share of the step")
     for name, seconds in cost.parts.items():

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from fedgin.config import read_mapping
 from fedgin.errors import ConfigError, Problem
 from fedgin.overrides import merge, parse_overrides
-from fedgin.settings import ResolvedSettings, make_settings
+from fedgin.settings import SETTINGS_FILE, ResolvedSettings, make_settings
 from fedgin.sites.lookup import Site, load_sites
 
 TaskOption = Annotated[str, typer.Option("--task", help="heart or abdomen")]
@@ -21,9 +23,18 @@ SetOption = Annotated[
 ]
 
 
-def settings_from(task: str, overrides: list[str] | None) -> ResolvedSettings:
-    """Builds settings from the task and `--set` options."""
-    return make_settings(**merge({"task": task}, parse_overrides(overrides or [])))
+JobOption = Annotated[
+    Path | None,
+    typer.Option("--job", help="job folder whose training settings are used instead of --task"),
+]
+
+
+def settings_from(
+    task: str, overrides: list[str] | None, job: Path | None = None
+) -> ResolvedSettings:
+    """Builds settings from the task, or a job's own settings, and `--set` options."""
+    base = {"task": task} if job is None else read_mapping(job / "app/config" / SETTINGS_FILE)
+    return make_settings(**merge(base, parse_overrides(overrides or [])))
 
 
 def sites_from(names: str) -> list[Site]:

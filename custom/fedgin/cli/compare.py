@@ -11,7 +11,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from fedgin.cli.common import SetOption, SitesOption, TaskOption, settings_from, sites_from
+from fedgin.cli.common import (
+    JobOption,
+    SetOption,
+    SitesOption,
+    TaskOption,
+    settings_from,
+    sites_from,
+)
 
 BASELINE, METHOD = "none", "gin"
 
@@ -21,6 +28,7 @@ def compare(
     task: TaskOption = "heart",
     seeds: Annotated[int, typer.Option(min=1, help="number of seeds")] = 2,
     rounds: Annotated[int, typer.Option(min=1, help="rounds of each run")] = 5,
+    job: JobOption = None,
     overrides: SetOption = None,
 ) -> None:
     """Train each site alone, with GIN and without; test on every site's test patients."""
@@ -36,7 +44,7 @@ def compare(
         results = list(
             cross_modality(
                 chosen,
-                base=settings_from(task, overrides).training,
+                base=settings_from(task, overrides, job).training,
                 augmentations=(BASELINE, METHOD),
                 seeds=range(seeds),
                 rounds=rounds,

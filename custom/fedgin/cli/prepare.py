@@ -5,18 +5,28 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from fedgin.cli.common import SetOption, SitesOption, TaskOption, settings_from, sites_from
+from fedgin.cli.common import (
+    JobOption,
+    SetOption,
+    SitesOption,
+    TaskOption,
+    settings_from,
+    sites_from,
+)
 
 
 def prepare(
-    sites: SitesOption = "site-1,site-2", task: TaskOption = "heart", overrides: SetOption = None
+    sites: SitesOption = "site-1,site-2",
+    task: TaskOption = "heart",
+    job: JobOption = None,
+    overrides: SetOption = None,
 ) -> None:
     """Check and cache the volumes of sites; a second call shows what the cache saves."""
     from fedgin.data.prepare import prepare_site
     from fedgin.data.split import SPLITS
     from fedgin.errors import DataError, FedginError, Problem
 
-    settings = settings_from(task, overrides)
+    settings = settings_from(task, overrides, job)
     table = Table(
         "site", "modality", *SPLITS, "prepared now", "from the cache", "no structure", "seconds"
     )

@@ -9,7 +9,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from fedgin.cli.common import SetOption, SitesOption, TaskOption, settings_from, sites_from
+from fedgin.cli.common import (
+    JobOption,
+    SetOption,
+    SitesOption,
+    TaskOption,
+    settings_from,
+    sites_from,
+)
 
 
 def train(
@@ -19,12 +26,13 @@ def train(
         int, typer.Option(min=1, help="rounds; a round is steps_per_round steps")
     ] = 5,
     out: Annotated[Path, typer.Option(help="folder for models and history")] = Path("runs/train"),
+    job: JobOption = None,
     overrides: SetOption = None,
 ) -> None:
     """Train one site alone, or several sites' volumes pooled (centralized)."""
     from fedgin.threads import set_threads
 
-    settings = settings_from(task, overrides)
+    settings = settings_from(task, overrides, job)
     chosen = sites_from(sites)
     set_threads(chosen[0].config.threads)
     from fedgin.data.prepare import prepare_site

@@ -8,6 +8,7 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from fedgin.sites.schema import CacheSettings
 logger = logging.getLogger(__name__)
 
 META_FILE = "meta.json"
+ABANDONED_SECONDS = 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,7 @@ class VolumeCache:
         used = []
         for folder in self._entries.iterdir():
             if folder.name.startswith("."):
+                self._remove_abandoned(folder)
                 continue
             try:
                 size = sum(file.stat().st_size for file in folder.iterdir())
@@ -131,6 +134,16 @@ class VolumeCache:
                 self.quota_bytes / 1e9,
             )
         return removed
+
+    @staticmethod
+    def _remove_abandoned(folder: Path) -> None:
+        """Removes what a killed process left half-written; a younger one may still be writing."""
+        try:
+            age = time.time() - folder.stat().st_mtime
+        except FileNotFoundError:
+            return
+        if age > ABANDONED_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _default_folder() -> Path:

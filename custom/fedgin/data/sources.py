@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -131,11 +131,11 @@ def list_cases(site: Site, task: Task) -> list[Case]:
                 )
             )
         if isinstance(dataset, ListedData):
-            cases = [_file_case(root, entry, None) for entry in dataset.cases]
+            cases = _file_cases(root, [(entry, None) for entry in dataset.cases])
         elif isinstance(dataset, GlobbedData):
             cases = list(_globbed_cases(root, dataset))
         else:
-            cases = list(_datalist_cases(root, dataset))
+            cases = _file_cases(root, list(_datalist_entries(root, dataset)))
     if not cases:
         raise DataError(
             Problem(str(site.path), "a site needs at least one case", "none", "check 'dataset'")
@@ -172,12 +172,23 @@ def _stem(path: Path) -> str:
     return re.sub(r"\.nii(\.gz)?$", "", path.name, flags=re.IGNORECASE)
 
 
-def _file_case(root: Path, entry: CaseFiles, split: str | None) -> FileCase:
-    image, label = root / entry.image, root / entry.label
-    name = _stem(image)
-    return FileCase(
-        name=name, patient=entry.patient or name, image=image, label=label, fixed_split=split
-    )
+def _file_cases(root: Path, entries: Sequence[tuple[CaseFiles, str | None]]) -> list[Case]:
+    """Names cases by their image files, or by their paths where file names repeat (s0001/ct)."""
+    stems = [_stem(Path(entry.image)) for entry, _ in entries]
+    names = stems
+    if len(set(stems)) < len(stems):
+        folders = [Path(entry.image).parent for entry, _ in entries]
+        names = [(folder / stem).as_posix() for folder, stem in zip(folders, stems, strict=True)]
+    return [
+        FileCase(
+            name=name,
+            patient=entry.patient or name,
+            image=root / entry.image,
+            label=root / entry.label,
+            fixed_split=split,
+        )
+        for name, (entry, split) in zip(names, entries, strict=True)
+    ]
 
 
 def _globbed_cases(root: Path, dataset: GlobbedData) -> Iterable[Case]:
@@ -202,7 +213,7 @@ def _globbed_cases(root: Path, dataset: GlobbedData) -> Iterable[Case]:
         yield FileCase(name=name, patient=patient, image=image, label=label)
 
 
-def _datalist_cases(root: Path, dataset: DatalistData) -> Iterable[Case]:
+def _datalist_entries(root: Path, dataset: DatalistData) -> Iterable[tuple[CaseFiles, str | None]]:
     path = root / dataset.file
     datalist = read_mapping(path)
     # A list with labelled cases under `training` alone leaves the split to the site's file.
@@ -243,7 +254,7 @@ def _datalist_cases(root: Path, dataset: DatalistData) -> Iterable[Case]:
             files = CaseFiles(
                 image=entry["image"], label=entry["label"], patient=entry.get("patient")
             )
-            yield _file_case(root, files, split if fixed else None)
+            yield files, split if fixed else None
     if problems:
         raise DataError(problems)
 

@@ -154,16 +154,17 @@ class Trainer:
             total += self.step(images, labels, optimizer, scaler)
         loss = float(total) / self._steps
         seconds = time.perf_counter() - start
-        if not np.isfinite(loss):
+        difference = subtract(get_weights(self.network), weights)
+        # The loss of the last step says nothing about the weights after it.
+        if not (np.isfinite(loss) and all(np.isfinite(a).all() for a in difference.values())):
             raise TrainingError(
                 Problem(
                     f"round {round_number}",
-                    "the training loss must be finite",
-                    str(loss),
+                    "training loss and weights must be finite",
+                    f"loss {loss}",
                     "lower 'learning_rate', or check the intensities of the site's volumes",
                 )
             )
-        difference = subtract(get_weights(self.network), weights)
         save_state(
             state_folder,
             round_number=round_number,

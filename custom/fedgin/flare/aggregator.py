@@ -15,6 +15,7 @@ from nvflare.apis.fl_constant import ReturnCode
 from nvflare.apis.fl_context import FLContext
 from nvflare.apis.shareable import Shareable
 from nvflare.app_common.abstract.aggregator import Aggregator
+from nvflare.app_common.abstract.model import ModelLearnable, ModelLearnableKey
 from nvflare.app_common.app_constant import AppConstants
 
 from fedgin.engine.averaging import weighted_mean
@@ -71,6 +72,7 @@ class OrderedWeightedAggregator(Aggregator):
             raise ValueError(f"{contribution.site} sent {dxo.data_kind}, not a weight difference")
         if broken := [name for name, array in dxo.data.items() if not _is_finite(array)]:
             raise ValueError(f"{contribution.site} sent values that are not finite in {broken[:3]}")
+        _check_shapes(contribution, fl_ctx.get_prop(AppConstants.GLOBAL_MODEL))
         weight = dxo.get_meta_prop(MetaKey.NUM_STEPS_CURRENT_ROUND)
         if not isinstance(weight, (int, float)) or not math.isfinite(weight) or weight <= 0:
             raise ValueError(f"{contribution.site} sent the weight {weight!r}, not above 0")
@@ -111,6 +113,18 @@ class OrderedWeightedAggregator(Aggregator):
         if self._spool is not None:
             shutil.rmtree(self._spool, ignore_errors=True)
             self._spool = None
+
+
+def _check_shapes(contribution: Contribution, model: ModelLearnable | None) -> None:
+    """Compares an update with the global model, which it must fit array by array."""
+    if model is None:
+        return
+    weights, update = model[ModelLearnableKey.WEIGHTS], contribution.dxo.data
+    if odd := sorted(weights.keys() ^ update.keys()):
+        raise ValueError(f"{contribution.site} sent other arrays than the model's: {odd[:3]}")
+    odd = [name for name in weights if np.shape(weights[name]) != np.shape(update[name])]
+    if odd:
+        raise ValueError(f"{contribution.site} sent arrays of other shapes: {odd[:3]}")
 
 
 def _is_finite(array: Any) -> bool:

@@ -66,6 +66,7 @@ def _unet(settings: ResolvedSettings) -> nn.Module:
         channels=channels,
         strides=(2,) * (len(channels) - 1),
         num_res_units=2,
+        act=("leakyrelu", {"inplace": True, "negative_slope": 0.01}),
         norm="instance",
     )
 

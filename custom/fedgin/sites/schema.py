@@ -53,7 +53,8 @@ class CaseFiles(StrictModel):
     Attributes:
         image: Path of the image, below the data root.
         label: Path of the label map, below the data root.
-        patient: Patient identifier; by default the image's file name without suffix.
+        patient: Patient identifier; by default the image's file name without suffix, or its path
+            below the root where file names repeat.
     """
 
     image: str
