@@ -140,7 +140,7 @@ def test_values_at_the_edge_of_their_rule_are_accepted(key: str, value: object) 
 @pytest.mark.parametrize(
     ("task", "dims", "spacing", "patch_size", "channels", "batch_size"),
     [
-        ("heart", 2, (3.5, 3.5, None), (96, 96), (32, 64, 128, 256), 8),
+        ("heart", 2, (4.0, 4.0, None), (88, 88), (32, 64, 128, 256), 8),
         ("heart", 3, (4.0, 4.0, 4.0), (48, 64, 64), (16, 32, 64, 128), 2),
         ("abdomen", 2, (3.0, 3.0, None), (96, 96), (32, 64, 128, 256), 8),
         ("abdomen", 3, (4.0, 4.0, 4.0), (32, 64, 64), (16, 32, 64, 128), 2),

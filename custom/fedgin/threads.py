@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 
-
 SPIN_COUNT = "1000"
 """Long enough to wait for the next small operation, short enough to leave the core to others."""
 

@@ -61,13 +61,18 @@ def test_listed_pairs_keep_their_order_and_patients(root: Path) -> None:
 
 
 def test_a_case_that_stands_twice_is_refused(root: Path) -> None:
-    listed = [{"image": f"{folder}/a.nii", "label": "l.nii"} for folder in ("x", "y", "z")]
-    listed += [{"image": "b.nii", "label": "l.nii"}]
+    listed = [{"image": f"{name}.nii", "label": "l.nii"} for name in ("a", "b", "a")]
     (problem,) = refused(root, kind="pairs", cases=listed)
     assert problem.where == str(root.parent / "hospital.yaml")
     assert problem.rule == "every case must stand once"
     assert problem.found == "more than once: a"
     assert "rename" in problem.mend
+
+
+def test_cases_whose_file_names_repeat_go_by_their_folders(root: Path) -> None:
+    listed = [{"image": f"s{n}/ct.nii.gz", "label": f"s{n}/organs.nii.gz"} for n in (1, 2)]
+    cases = cases_of(root, kind="pairs", cases=listed)
+    assert [(case.name, case.patient) for case in cases] == [("s1/ct", "s1/ct"), ("s2/ct", "s2/ct")]
 
 
 @pytest.mark.parametrize(

@@ -248,7 +248,7 @@ def test_a_site_that_joins_late_starts_without_a_state(tmp_path: Path) -> None:
 def test_a_loss_that_is_not_finite_is_refused_and_leaves_no_state(tmp_path: Path) -> None:
     broken = make_case()
     broken.image[:] = np.inf
-    with pytest.raises(TrainingError, match=r"loss must be finite.*nan.*learning_rate"):
+    with pytest.raises(TrainingError, match=r"loss and weights must be finite.*nan.*learning_rate"):
         one_round(trainer(cases=[broken], geometric=False), start(), tmp_path)
     assert saved_rounds(tmp_path) == []
 

@@ -74,8 +74,10 @@ def simulate(
         "FEDGIN_SITE_CONFIGS": str(site_configs),
     }
     result = subprocess.run(
-        [sys.executable, "-m", "nvflare.cli", "simulator", str(job), "-w", str(workspace)]
-        + [*arguments],
+        [
+            *(sys.executable, "-m", "nvflare.cli", "simulator", str(job), "-w", str(workspace)),
+            *arguments,
+        ],
         cwd=started_in,
         env=environment,
         stdout=subprocess.PIPE,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import real_data_folder
 
+from conftest import real_data_folder
 from fedgin.jobs.export import export_job
 
 from .conftest import simulate

@@ -36,9 +36,7 @@ def test_gin_gains_on_the_other_modality_and_costs_little_on_its_own(
     repository: Path, tmp_path: Path
 ) -> None:
     job = str(repository / "jobs" / "fed_gin_heart")
-    output = fedgin(
-        "compare", "--job", job, "--seeds", "2", repository=repository, cache=tmp_path
-    )
+    output = fedgin("compare", "--job", job, "--seeds", "2", repository=repository, cache=tmp_path)
     gains = {
         name: (float(mean), float(least))
         for name, mean, least in re.findall(
@@ -52,9 +50,7 @@ def test_gin_gains_on_the_other_modality_and_costs_little_on_its_own(
 
 
 @pytest.mark.slow
-def test_gin_costs_at_most_two_percent_of_a_training_step(
-    repository: Path, tmp_path: Path
-) -> None:
+def test_gin_costs_at_most_two_percent_of_a_training_step(repository: Path, tmp_path: Path) -> None:
     output = fedgin("bench", repository=repository, cache=tmp_path)
     share = re.search(r"GIN\s+\W\s+[\d.]+\s+\W\s+([\d.]+) %", output)
     assert share is not None, output
