@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy import ndimage, stats
 
-from fedgin.augment.gin import Gin, GinDraw
+from fedgin.augment.gin import Gin, GinDraw, convolve_by_product
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 SHAPES = {"2d": (3, 1, 12, 9), "3d": (3, 1, 6, 7, 5), "2d two channels": (2, 2, 10, 11)}
@@ -282,3 +282,23 @@ def test_a_view_of_a_larger_tensor_is_augmented_like_a_copy() -> None:
     gin = Gin()
     draw = gin.draw(view.shape, generator=generator(17))
     torch.testing.assert_close(gin.apply(view, draw), gin.apply(view.contiguous(), draw))
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("shape", [(3, 2, 17, 20), (1, 1, 8, 5), (8, 1, 88, 88)])
+def test_the_fast_product_is_the_plain_convolution_of_each_sample(
+    shape: tuple[int, ...], kernel: int
+) -> None:
+    generator = torch.Generator().manual_seed(3)
+    images = torch.randn(shape, generator=generator)
+    weight = torch.randn(shape[0], 2, shape[1], kernel, kernel, generator=generator)
+    bias = torch.randn(shape[0], 2, generator=generator)
+    fast = convolve_by_product(images, weight=weight, bias=bias)
+    for sample in range(shape[0]):
+        plain = torch.nn.functional.conv2d(
+            images[sample].double(),
+            weight[sample].double(),
+            bias[sample].double(),
+            padding=kernel // 2,
+        )
+        torch.testing.assert_close(fast[sample].double(), plain, rtol=1e-5, atol=1e-4)

@@ -12,6 +12,7 @@ import pytest
 
 from fedgin.data.cache import VolumeCache
 from fedgin.data.hashing import FileHashes
+from fedgin.errors import ConfigError
 from fedgin.sites.schema import CacheSettings
 
 ARRAY = np.arange(1000, dtype=np.float64)  # 8128 bytes as .npy
@@ -134,8 +135,8 @@ def test_the_key_depends_on_content_and_settings_and_nothing_else(cache: VolumeC
 
 
 def limited(tmp_path: Path, entries: float) -> VolumeCache:
-    """A cache whose quota is that many entries of ARRAY (8128 bytes and a meta file of 2)."""
-    return VolumeCache(CacheSettings(folder=str(tmp_path / "cache"), quota_gb=entries * 8130 / 1e9))
+    """A cache whose quota is that many entries of ARRAY (8128 bytes and a small meta file)."""
+    return VolumeCache(CacheSettings(folder=str(tmp_path / "cache"), quota_gb=entries * 8170 / 1e9))
 
 
 def test_entries_unused_for_longest_go_first(tmp_path: Path) -> None:
@@ -210,3 +211,24 @@ def test_a_file_longer_than_one_chunk(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"a" * 3_000_000)
     (tmp_path / "g").write_bytes(b"a" * 2_999_999 + b"b")
     assert hashes.of(tmp_path / "f") != hashes.of(tmp_path / "g")
+
+
+@pytest.mark.parametrize("damage", ["meta", "short", "gone"])
+def test_a_damaged_entry_counts_as_missing_and_is_removed(tmp_path: Path, damage: str) -> None:
+    cache = VolumeCache(CacheSettings(folder=str(tmp_path)))
+    entry = cache.store("key", arrays={"image": np.arange(9.0)}, meta={})
+    if damage == "meta":
+        (entry.folder / "meta.json").write_text("{")
+    elif damage == "short":
+        content = (entry.folder / "image.npy").read_bytes()
+        (entry.folder / "image.npy").write_bytes(content[:-8])
+    else:
+        (entry.folder / "image.npy").unlink()
+    assert cache.find("key") is None
+    assert not entry.folder.exists()
+
+
+def test_an_unusable_cache_folder_is_refused_naming_it(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"cache.folder.*file"):
+        VolumeCache(CacheSettings(folder=str(tmp_path / "file")))

@@ -40,7 +40,12 @@ def main() -> None:
     try:
         build_app()()
     except FedginError as error:
-        Console(stderr=True).print(
-            f"fedgin: {error}", markup=False, highlight=False, soft_wrap=True
-        )
-        sys.exit(2)
+        _refuse(str(error))
+    except OSError as error:
+        # A full disk or an unfit folder: the path and the system's reason say it all.
+        _refuse(f"{error.filename}: {error.strerror or error}")
+
+
+def _refuse(message: str) -> None:
+    Console(stderr=True).print(f"fedgin: {message}", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(2)

@@ -15,7 +15,7 @@ def bench(
     task: TaskOption = "heart",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")] = "auto",
     threads: Annotated[int, typer.Option(min=1, help="CPU threads")] = 2,
-    repeats: Annotated[int, typer.Option(min=3, help="repeats; medians are shown")] = 30,
+    repeats: Annotated[int, typer.Option(min=3, help="repeats; medians are shown")] = 60,
     job: JobOption = None,
     overrides: SetOption = None,
 ) -> None:
@@ -27,7 +27,7 @@ def bench(
 
     settings = settings_from(task, overrides, job)
     cost = measure_step(settings, device=device, repeats=repeats)
-    table = Table("part", "median ms", "share of the step")
+    table = Table("part", "ms", "share of the step")
     for name, seconds in cost.parts.items():
         table.add_row(name, f"{1000 * seconds:.2f}", f"{100 * seconds / cost.step:.1f} %")
     table.add_row("whole step", f"{1000 * cost.step:.2f}", "100 %")

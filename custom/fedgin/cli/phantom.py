@@ -17,8 +17,12 @@ def write_phantoms(
     task: TaskOption = "heart",
     modality: Annotated[str, typer.Option(help="ct or mr")] = "ct",
     protocol: Annotated[
-        str, typer.Option(help="arterial, portal-venous, native; bssfp, t1, t2-fat-suppressed")
-    ] = "native",
+        str,
+        typer.Option(
+            help="arterial, portal-venous, native; bssfp, t1, t2-fat-suppressed "
+            "[default: native or bssfp]"
+        ),
+    ] = "",
     cases: Annotated[int, typer.Option(min=1, help="number of patients")] = 8,
     seed: Annotated[int, typer.Option(min=0, help="seed of the anatomies")] = 0,
 ) -> None:
@@ -30,7 +34,7 @@ def write_phantoms(
         out,
         task=task,
         modality=modality.upper(),
-        protocol=protocol,
+        protocol=protocol or ("native" if modality.upper() == "CT" else "bssfp"),
         seed=seed,
         indices=track(range(cases), "phantoms", console=Console(stderr=True)),
     )

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from fedgin.data.hashing import FileHashes
+from fedgin.errors import ConfigError, Problem
 from fedgin.sites.schema import CacheSettings
 
 logger = logging.getLogger(__name__)
@@ -49,9 +50,19 @@ class VolumeCache:
         """Opens the cache; folders are made with mode 0700."""
         self.folder = Path(settings.folder).expanduser() if settings.folder else _default_folder()
         self.quota_bytes = int(settings.quota_gb * 1e9)
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._entries = self.folder / "volumes"
-        self._entries.mkdir(mode=0o700, exist_ok=True)
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._entries.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                Problem(
+                    "key 'cache.folder'",
+                    "the cache folder must be a folder that can be written",
+                    f"'{self.folder}' ({error.strerror})",
+                    "name another folder in the site's file, or correct its permissions",
+                )
+            ) from None
         self.hashes = FileHashes(self.folder / "hashes")
 
     def key(self, *, content: str, settings: Mapping[str, Any]) -> str:
@@ -62,12 +73,19 @@ class VolumeCache:
     def find(self, key: str) -> CacheEntry | None:
         """Opens an entry and marks it as used, or returns None."""
         folder = self._entries / key
+        if not folder.exists():
+            return None
         try:
-            meta = json.loads((folder / META_FILE).read_text(encoding="utf-8"))
-        except FileNotFoundError:
+            content = json.loads((folder / META_FILE).read_bytes())
+            entry = CacheEntry(folder=folder, meta=content["meta"])
+            for name in content["arrays"]:
+                entry.array(name)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            logger.warning("cache entry %s is damaged (%s) and is made again", folder, error)
+            shutil.rmtree(folder, ignore_errors=True)
             return None
         os.utime(folder / META_FILE)
-        return CacheEntry(folder=folder, meta=meta)
+        return entry
 
     def store(
         self, key: str, *, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]
@@ -82,7 +100,8 @@ class VolumeCache:
         try:
             for name, array in arrays.items():
                 np.save(temporary / f"{name}.npy", array, allow_pickle=False)
-            (temporary / META_FILE).write_text(json.dumps(meta), encoding="utf-8")
+            content = {"meta": dict(meta), "arrays": sorted(arrays)}
+            (temporary / META_FILE).write_text(json.dumps(content), encoding="utf-8")
             try:
                 temporary.rename(target)
             except OSError:

@@ -30,7 +30,7 @@ class FileHashes:
         memo = self._folder / name
         try:
             return memo.read_text(encoding="ascii")
-        except FileNotFoundError:
+        except OSError:
             digest = _sha256(path)
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_atomically(memo, digest.encode("ascii"))

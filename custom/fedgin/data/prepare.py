@@ -17,7 +17,7 @@ from fedgin.data.preprocess import normalise, resample, to_ras
 from fedgin.data.sources import Case, list_cases
 from fedgin.data.split import SPLITS, split_cases
 from fedgin.data.volume import LabelledVolume
-from fedgin.errors import DataError, FedginError, Problem
+from fedgin.errors import ConfigError, DataError, FedginError, Problem
 from fedgin.seeding import numpy_generator
 from fedgin.settings import ResolvedSettings
 from fedgin.sites.lookup import Site
@@ -90,9 +90,12 @@ def prepare_site(site: Site, settings: ResolvedSettings) -> PreparedSite:
     start = time.perf_counter()
     label_map = site_label_map(site, settings)
     cases = list_cases(site, settings.task)
-    splits = split_cases(site, cases)
     cache = VolumeCache(site.config.cache)
     entries, prepared, problems = _prepare_all(site, settings, cases, label_map, cache)
+    try:
+        splits = split_cases(site, cases)
+    except ConfigError as error:
+        raise ConfigError([*error.problems, *problems]) from None
     if not isinstance(site.config.split, SlabSplit):
         problems += check_split(
             {name: [(c.name, c.patient) for c in dealt] for name, dealt in splits.items()}

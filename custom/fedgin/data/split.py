@@ -56,6 +56,17 @@ def _explicit(site: Site, split: PatientSplit, cases: Sequence[Case]) -> dict[st
                 "name them, or remove their cases from 'dataset'",
             )
         )
+    # A patient in two splits alone is found with the problems of the volumes; see check_split.
+    for patient in sorted(listed) if problems else ():
+        if len(splits := [name for name in SPLITS if patient in named[name]]) > 1:
+            problems.append(
+                Problem(
+                    f"{site.path}: key 'split'",
+                    "a patient may be in one split only",
+                    f"{patient} in {' and '.join(splits)}",
+                    "remove it from all but one",
+                )
+            )
     if problems:
         raise ConfigError(problems)
     return {

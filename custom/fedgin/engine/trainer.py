@@ -24,7 +24,7 @@ from fedgin.errors import FedginError, Problem
 from fedgin.losses import build_loss
 from fedgin.networks import build_network
 from fedgin.seeding import numpy_generator, torch_generator
-from fedgin.settings import ResolvedSettings
+from fedgin.settings import GinSettings, ResolvedSettings
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +52,17 @@ class RoundResult:
     learning_rate: float
     steps: int
     seconds: float
+
+
+def build_gin(settings: GinSettings) -> Gin:
+    """Builds GIN from a run's settings."""
+    return Gin(
+        probability=settings.probability,
+        layers=settings.layers,
+        hidden_channels=settings.hidden_channels,
+        kernel_sizes=settings.kernel_sizes,
+        per_batch=settings.draw == "per_batch",
+    )
 
 
 class Trainer:
@@ -90,14 +101,7 @@ class Trainer:
         self._geometric = Geometric(
             mirror_axes=[axes[axis] for axis in settings.task.mirror_axes if axis in axes]
         )
-        gin = settings.training.gin
-        self._gin = Gin(
-            probability=gin.probability,
-            layers=gin.layers,
-            hidden_channels=gin.hidden_channels,
-            kernel_sizes=gin.kernel_sizes,
-            per_batch=gin.draw == "per_batch",
-        )
+        self._gin = build_gin(settings.training.gin)
 
     def run_round(
         self,

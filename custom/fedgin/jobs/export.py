@@ -106,12 +106,13 @@ def _overridden(job: Path, assignments: Sequence[str]) -> tuple[dict[str, Any], 
     problems += [
         Problem(
             f"--set {key}",
-            f"the value must be a {type(server[key]).__name__}",
+            f"the value must be a {type(server[key]).__name__} above 0",
             repr(value),
-            "write a number",
+            "write a positive number",
         )
         for key, value in overrides.items()
-        if key in tunable and (isinstance(value, bool) or not isinstance(value, type(server[key])))
+        if key in tunable
+        and (isinstance(value, bool) or not isinstance(value, type(server[key])) or value <= 0)
     ]
     if problems:
         raise ConfigError(problems)

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 FOLDER_VARIABLE = "FEDGIN_SITE_CONFIGS"
 FOLDER_NAME = "site_configs"
-_SITE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_SITE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def load_site(site: str, *, local_folder: Path | None = None) -> Site:
         raise ConfigError(
             Problem(
                 f"site '{site}'",
-                "a site's name has letters, digits, '.', '_' and '-' only",
+                "a site's name has letters, digits, '.', '_' and '-' only, at most 100",
                 repr(site),
                 "rename the site",
             )

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from fedgin.augment.gin import Gin
 from fedgin.data.prepare import PreparedCase
 from fedgin.engine.device import choose_device
 from fedgin.engine.optimization import build_optimizer
-from fedgin.engine.trainer import Trainer
+from fedgin.engine.trainer import Trainer, build_gin
 from fedgin.seeding import numpy_generator, torch_generator
 from fedgin.settings import ResolvedSettings
 
 WARM_UP = 3
+GIN_DRAWS = 10
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,14 @@ def measure_step(settings: ResolvedSettings, *, device: str, repeats: int) -> St
     trainer = Trainer(settings=settings, site="bench", cases=[_noise_case(settings)], device=target)
     optimizer = build_optimizer(trainer.network, settings.training)
     scaler = torch.amp.GradScaler(target.type, enabled=target.type == "cuda")
-    gin = Gin()
+    gin = build_gin(settings.training.gin)
     plain = settings.training.model_copy(update={"augmentation": "none"}).resolve()
     bare = Trainer(settings=plain, site="bench", cases=[_noise_case(settings)], device=target)
     images, labels = bare.batch(0, 0)
     trainer.network.train()
 
     def intensity(number: int) -> None:
-        gin(images, generator=torch_generator("bench", number))
+        gin(images, generator=torch_generator("bench", number % GIN_DRAWS))
 
     actions: dict[str, Callable[[int], object]] = {
         "patches and geometric augmentation": lambda number: bare.batch(0, number),
@@ -72,6 +72,9 @@ def measure_step(settings: ResolvedSettings, *, device: str, repeats: int) -> St
             if number >= WARM_UP:
                 times[name].append(time.perf_counter() - start)
     parts = {name: statistics.median(values) for name, values in times.items()}
+    # GIN's cost depends on the kernel sizes and samples drawn: medians by draw, then their mean.
+    by_draw = [times["GIN"][number::GIN_DRAWS] for number in range(min(GIN_DRAWS, repeats))]
+    parts["GIN"] = statistics.fmean(statistics.median(values) for values in by_draw)
     name = torch.cuda.get_device_name(target) if target.type == "cuda" else "CPU"
     return StepCost(
         step=sum(parts.values()),
