@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 
 from fedgin.cli.common import TaskOption
 
@@ -29,13 +29,13 @@ def write_phantoms(
     """Write phantom volumes, their label maps and a dataset.json with the label names."""
     from fedgin.data.export_phantom import export_phantoms
 
-    console = Console()
-    names = export_phantoms(
-        out,
-        task=task,
-        modality=modality.upper(),
-        protocol=protocol or ("native" if modality.upper() == "CT" else "bssfp"),
-        seed=seed,
-        indices=track(range(cases), "phantoms", console=Console(stderr=True)),
-    )
-    console.print(f"{len(names)} cases in {out}", highlight=False)
+    with Progress(console=Console(stderr=True)) as progress:
+        names = export_phantoms(
+            out,
+            task=task,
+            modality=modality.upper(),
+            protocol=protocol or ("native" if modality.upper() == "CT" else "bssfp"),
+            seed=seed,
+            indices=progress.track(range(cases), description="phantoms"),
+        )
+    Console().print(f"{len(names)} cases in {out}", highlight=False)
