@@ -29,7 +29,8 @@ def write_phantoms(
     """Write phantom volumes, their label maps and a dataset.json with the label names."""
     from fedgin.data.export_phantom import export_phantoms
 
-    with Progress(console=Console(stderr=True)) as progress:
+    shown_on = Console(stderr=True)
+    with Progress(console=shown_on, disable=not shown_on.is_terminal) as progress:
         names = export_phantoms(
             out,
             task=task,
