@@ -90,11 +90,3 @@ def quick() -> ResolvedSettings:
         batch_size=4,
         steps_per_round=3,
     )
-
-
-def real_data_folder() -> Path | None:
-    """The folder with real volumes, where there is one."""
-    folder = Path(
-        os.environ.get("FEDGIN_REAL_DATA", REPOSITORY.parent / "shared/data/totalsegmentator")
-    )
-    return folder if (folder / "manifest.json").is_file() else None

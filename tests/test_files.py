@@ -8,7 +8,7 @@ from typing import IO
 
 import pytest
 
-from fedgin.files import write_atomically
+from fedgin.files import PRIVATE, SHARED, write_atomically
 
 
 def test_bytes_and_functions_are_written(tmp_path: Path) -> None:
@@ -95,3 +95,14 @@ def test_readers_never_see_half_of_a_file_that_two_writers_replace(tmp_path: Pat
     assert contents <= {(50_000, 1)}
     assert path.read_bytes() in (b"1" * 50_000, b"2" * 50_000)
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(("mode", "expected"), [(PRIVATE, 0o600), (SHARED, 0o644)])
+def test_a_file_has_the_permissions_asked_for(mode: int, expected: int, tmp_path: Path) -> None:
+    write_atomically(tmp_path / "file", b"content", mode=mode)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == expected
+
+
+def test_a_file_is_private_unless_told_otherwise(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "file", b"content")
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o600

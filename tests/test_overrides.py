@@ -7,7 +7,7 @@ import copy
 import pytest
 
 from fedgin.errors import ConfigError
-from fedgin.overrides import merge, parse_overrides
+from fedgin.overrides import flatten, merge, parse_overrides
 
 
 def test_values_are_json_where_they_can_be_else_text() -> None:
@@ -85,3 +85,16 @@ def test_merge_keeps_what_is_not_overridden() -> None:
 def test_merge_replaces_a_mapping_by_a_value_and_back() -> None:
     assert merge({"a": {"b": 1}}, {"a": None}) == {"a": None}
     assert merge({"a": None}, {"a": {"b": 1}}) == {"a": {"b": 1}}
+
+
+def test_flattened_values_are_read_back_as_they_were() -> None:
+    values = {
+        "task": "heart",
+        "gin": {"probability": 0.5, "kernel_sizes": [1, 3]},
+        "spacing": [4.0, 4.0, None],
+        "plateau": None,
+        "deep": {"er": {"still": True}},
+        "like_json": "3",
+    }
+    assert parse_overrides(flatten(values)) == values
+    assert "gin.probability=0.5" in flatten(values)

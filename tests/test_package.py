@@ -31,6 +31,17 @@ def test_the_package_is_the_imported_one() -> None:
     assert root / "sites" / "schema.py" in package_files(root)
 
 
+def test_what_a_report_is_made_from_travels_with_the_code() -> None:
+    root = package_root()
+    beside_code = {
+        file
+        for file in root.rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts and file.suffix != ".py"
+    }
+    assert {file.suffix for file in beside_code} >= {".j2", ".css"}
+    assert beside_code <= set(package_files(root))
+
+
 def test_the_hash_is_the_sha256_of_names_sizes_and_contents(folder: Path) -> None:
     expected = hashlib.sha256(
         b"__init__.py\x008\x00one = 1\npy.typed\x000\x00sub/b.py\x008\x00two = 2\n"

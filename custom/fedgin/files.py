@@ -8,13 +8,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+PRIVATE, SHARED = 0o600, 0o644
 
-def write_atomically(path: Path, content: bytes | Callable[[IO[bytes]], object]) -> None:
+
+def write_atomically(
+    path: Path, content: bytes | Callable[[IO[bytes]], object], *, mode: int = PRIVATE
+) -> None:
     """Writes a file under a temporary name beside its own and renames it when it is whole.
 
     Args:
         path: The file; its folder must exist.
         content: The bytes, or a function that writes them to an open binary file.
+        mode: Permissions of the file: `PRIVATE`, or `SHARED` for what is meant to be read by all.
 
     Raises:
         OSError: The disk is full or the folder cannot be written; the old file, if any, stays.
@@ -26,6 +31,7 @@ def write_atomically(path: Path, content: bytes | Callable[[IO[bytes]], object])
                 content(file)
             else:
                 file.write(content)
+            os.fchmod(file.fileno(), mode)
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fedgin.errors import ConfigError, Problem
@@ -37,6 +37,17 @@ def parse_overrides(assignments: Sequence[str]) -> dict[str, Any]:
             )
         node[parts[-1]] = _value(value.strip())
     return nested
+
+
+def flatten(values: Mapping[str, Any], *, prefix: str = "") -> list[str]:
+    """Writes a nested mapping as `key=value` texts that `parse_overrides` reads back."""
+    texts: list[str] = []
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            texts += flatten(value, prefix=f"{prefix}{key}.")
+        else:
+            texts.append(f"{prefix}{key}={json.dumps(value)}")
+    return texts
 
 
 def merge(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:

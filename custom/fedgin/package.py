@@ -13,6 +13,7 @@ from fedgin.errors import ConfigError, Problem
 logger = logging.getLogger(__name__)
 
 PACKAGE_FILE = "package.json"
+PACKAGE_SUFFIXES = (".py", ".j2", ".css")
 
 
 class PackageStamp(StrictModel):
@@ -33,11 +34,11 @@ def package_root() -> Path:
 
 
 def package_files(root: Path) -> list[Path]:
-    """Lists the files that make up the package: sources and the typing marker."""
+    """Lists the files that make up the package: sources, templates and the typing marker."""
     return sorted(
         file
         for file in root.rglob("*")
-        if file.is_file() and (file.suffix == ".py" or file.name == "py.typed")
+        if file.is_file() and (file.suffix in PACKAGE_SUFFIXES or file.name == "py.typed")
     )
 
 

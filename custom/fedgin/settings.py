@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from fedgin.augment_settings import (
+    BezierSettings,
+    FourierSettings,
+    GinSettings,
+    RandConvSettings,
+)
 from fedgin.config import StrictModel, parse, read_mapping
 from fedgin.tasks import Geometry, Task, get_task
 
@@ -15,22 +21,6 @@ SETTINGS_FILE = "training.json"
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
-
-
-class GinSettings(StrictModel):
-    """Arguments of GIN; the defaults are the published ones (see `fedgin.augment.gin`)."""
-
-    probability: Fraction = 1.0
-    layers: Annotated[int, Field(ge=1, le=16)] = 4
-    hidden_channels: Annotated[int, Field(ge=1, le=32)] = 2
-    kernel_sizes: tuple[Annotated[int, Field(ge=1, le=9)], ...] = (1, 3)
-    draw: Literal["per_sample", "per_batch"] = "per_sample"
-
-    @model_validator(mode="after")
-    def _odd_kernels(self) -> GinSettings:
-        if not self.kernel_sizes or any(size % 2 == 0 for size in self.kernel_sizes):
-            raise ValueError("kernel_sizes must be one or more odd numbers")
-        return self
 
 
 class TrainingSettings(StrictModel):
@@ -45,19 +35,30 @@ class TrainingSettings(StrictModel):
         spacing: Target spacing in mm along x, y, z; null keeps a volume's own.
         patch_size: Voxels, (y, x) or (z, y, x).
         network: `unet` (MONAI's residual U-Net) or `dynunet`.
+        normalization: `instance` (no statistics; without scale and shift in the U-Net), with them
+            (`instance_affine`), or `batch`.
         channels: Feature channels of the network's levels.
-        augmentation: Intensity augmentation.
+        augmentation: Intensity augmentation; `dual_normalization` is the pair of styles that the
+            method of that name trains on.
         gin: Arguments of GIN.
+        randconv: Arguments of RandConv.
+        fourier: Arguments of the amplitude mixture.
+        bezier: Arguments of the Bezier intensity curve.
         geometric: Whether to rotate, scale and deform.
         batch_size: Patches per step.
         steps_per_round: Optimizer steps of one site in one round.
         learning_rate: Peak learning rate of AdamW.
         weight_decay: Weight decay of AdamW.
         schedule: Learning rate over the run; `plateau` follows the site's validation Dice.
+        warmup: Share of the run's steps over which the learning rate rises from zero.
         gradient_clip: Largest L2 norm of a step's gradient.
+        algorithm: How a federation's sites train and are averaged; see `fedgin.engine.objectives`.
+            Training without a federation takes no note of it.
+        proximal_mu: Strength of FedProx's pull towards the global model.
         foreground_fraction: Share of patches centred on a structure, classes drawn alike.
         overlap: Overlap of neighbouring windows in validation.
         window_batch: Windows per forward pass in validation.
+        tolerance_mm: Distance in mm that normalised surface Dice forgives; null takes the task's.
     """
 
     task: str
@@ -66,19 +67,29 @@ class TrainingSettings(StrictModel):
     spacing: tuple[Positive | None, Positive | None, Positive | None] | None = None
     patch_size: tuple[Annotated[int, Field(ge=16, le=1024)], ...] | None = None
     network: Literal["unet", "dynunet"] = "unet"
+    normalization: Literal["instance", "instance_affine", "batch"] = "instance"
     channels: tuple[Annotated[int, Field(ge=1, le=1024)], ...] | None = None
-    augmentation: Literal["gin", "none"] = "gin"
+    augmentation: Literal["gin", "none", "randconv", "fourier", "bezier", "dual_normalization"] = (
+        "gin"
+    )
     gin: GinSettings = GinSettings()
+    randconv: RandConvSettings = RandConvSettings()
+    fourier: FourierSettings = FourierSettings()
+    bezier: BezierSettings = BezierSettings()
     geometric: bool = True
     batch_size: Annotated[int, Field(ge=1, le=1024)] | None = None
     steps_per_round: Annotated[int, Field(ge=1)] = 60
     learning_rate: Positive = 1e-3
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1e-4
     schedule: Literal["cosine", "plateau", "constant"] = "cosine"
+    warmup: Fraction = 0.0
     gradient_clip: Positive = 1.0
+    algorithm: Literal["fedavg", "fedprox", "fedbn", "scaffold"] = "fedavg"
+    proximal_mu: Positive = 0.01
     foreground_fraction: Fraction = 0.33
     overlap: Annotated[float, Field(ge=0, lt=1)] = 0.25
     window_batch: Annotated[int, Field(ge=1)] = 16
+    tolerance_mm: Positive | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> TrainingSettings:
@@ -88,6 +99,19 @@ class TrainingSettings(StrictModel):
             raise ValueError("channels needs at least two levels")
         if self.network == "dynunet" and self.channels is not None and len(self.channels) < 3:
             raise ValueError("channels needs at least three levels with network dynunet")
+        if self.augmentation == "dual_normalization" and self.normalization == "instance_affine":
+            raise ValueError("dual_normalization brings its own layers: leave normalization out")
+        # MONAI's DynUNet has affine instance normalization at least.
+        own_layers = (
+            self.normalization != "instance"
+            or self.network == "dynunet"
+            or self.augmentation == "dual_normalization"
+        )
+        if self.algorithm == "fedbn" and not own_layers:
+            raise ValueError(
+                "fedbn needs a network whose normalization layers have values to keep: set "
+                "normalization to batch or instance_affine"
+            )
         return self
 
     def resolve(self) -> ResolvedSettings:
@@ -114,6 +138,16 @@ class ResolvedSettings:
     training: TrainingSettings
     task: Task
     geometry: Geometry
+
+    def without_federation(self) -> ResolvedSettings:
+        """Returns the settings for training in which nobody averages: plain local steps."""
+        training = self.training.model_copy(update={"algorithm": "fedavg"})
+        return replace(self, training=training)
+
+    @property
+    def tolerance_mm(self) -> float:
+        """Distance in mm that normalised surface Dice forgives."""
+        return self.training.tolerance_mm or self.task.tolerance_mm
 
 
 def read_settings(path: Path) -> ResolvedSettings:

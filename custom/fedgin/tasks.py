@@ -50,6 +50,8 @@ class Task:
         ct_window: HU range to which CT is clipped; it is mapped to [-1, 1].
         mirror_axes: Anatomical axes ("x", "y", "z" in RAS) along which mirroring keeps the anatomy
             plausible; empty for every task with organs on a fixed side.
+        tolerance_mm: Distance in mm that normalised surface Dice forgives by default: one voxel of
+            the default grid in plane.
         geometry: Defaults by number of spatial dimensions.
     """
 
@@ -57,6 +59,7 @@ class Task:
     classes: tuple[TaskClass, ...]
     ct_window: tuple[float, float]
     mirror_axes: tuple[str, ...] = ()
+    tolerance_mm: float = 4.0
     geometry: Mapping[int, Geometry] = field(default_factory=dict)
 
     @property
@@ -98,7 +101,7 @@ TASKS: Mapping[str, Task] = MappingProxyType(
             ),
             ct_window=(-125.0, 275.0),
             geometry={
-                2: Geometry((3.0, 3.0, None), (96, 96), (32, 64, 128, 256), 8),
+                2: Geometry((4.0, 4.0, None), (96, 96), (32, 64, 128, 256), 8),
                 3: Geometry((4.0, 4.0, 4.0), (32, 64, 64), (16, 32, 64, 128), 2),
             },
         ),

@@ -94,3 +94,25 @@ def test_all_structures_that_lack_are_listed() -> None:
 def test_a_site_without_labels_lacks_everything() -> None:
     assert len(refused({}, "abdomen")) == 6
     assert "labels none" in refused({})[0].found
+
+
+def partial(labels: dict[str, int | tuple[int, ...]]) -> LabelMap:
+    task = get_task("abdomen")
+    return build_label_map(labels=labels, other=(), task=task, where="s.yaml", partial=True)
+
+
+def test_a_site_that_only_tests_may_lack_structures() -> None:
+    built = partial({"liver": 5, "spleen": 1})
+    assert built.not_annotated == ("kidney_right", "kidney_left", "pancreas", "gallbladder")
+    assert built.to_classes(np.array([0, 1, 5], dtype=np.uint8)).tolist() == [0, 2, 1]
+
+
+def test_a_site_that_only_tests_may_lack_all_of_them() -> None:
+    built = partial({})
+    assert built.not_annotated == get_task("abdomen").class_names
+    assert built.to_classes(np.zeros((2, 2), dtype=np.uint8)).tolist() == [[0, 0], [0, 0]]
+
+
+def test_a_site_that_annotates_everything_lacks_nothing() -> None:
+    assert partial(ABDOMEN).not_annotated == ()  # type: ignore[arg-type]
+    assert build(ABDOMEN, "abdomen").not_annotated == ()  # type: ignore[arg-type]

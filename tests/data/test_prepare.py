@@ -30,14 +30,6 @@ from fedgin.settings import ResolvedSettings, make_settings
 from fedgin.sites.lookup import Site
 
 
-@pytest.fixture
-def six(tmp_path: Path) -> Site:
-    """Six patients whose files differ in their orientation only."""
-    for codes in ORIENTATIONS:
-        write_case(tmp_path, codes, codes)
-    return hospital(tmp_path)
-
-
 def all_cases(site: Site, settings: ResolvedSettings = OWN_SPACING) -> list[PreparedCase]:
     return list(itertools.chain(*prepare_site(site, settings).splits.values()))
 

@@ -26,15 +26,6 @@ from fedgin.errors import ConfigError, DataError
 from fedgin.settings import make_settings
 from fedgin.sites.lookup import Site
 
-
-@pytest.fixture
-def six(tmp_path: Path) -> Site:
-    """Six patients whose files differ in their orientation only."""
-    for codes in ORIENTATIONS:
-        write_case(tmp_path, codes, codes)
-    return hospital(tmp_path)
-
-
 # ---------------------------------------------------------------- splits
 
 

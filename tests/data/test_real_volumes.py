@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from site_files import make_site
 
-from conftest import real_data_folder
 from fedgin.data.prepare import PreparedCase, prepare_site
 from fedgin.settings import make_settings
 from fedgin.tasks import get_task
+from real_data import real_data_folder
 
 FOLDER = real_data_folder()
 pytestmark = pytest.mark.skipif(FOLDER is None, reason="no real volumes here")

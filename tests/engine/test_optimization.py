@@ -14,10 +14,10 @@ from fedgin.settings import TrainingSettings
 PEAK = 4e-3
 
 
-def rate(schedule: str) -> LearningRate:
+def rate(schedule: str, *, warmup: float = 0.0) -> LearningRate:
     return LearningRate(
         TrainingSettings.model_validate(
-            {"task": "heart", "schedule": schedule, "learning_rate": PEAK}
+            {"task": "heart", "schedule": schedule, "learning_rate": PEAK, "warmup": warmup}
         )
     )
 
@@ -49,6 +49,20 @@ def test_validation_moves_only_the_plateau(schedule: str) -> None:
     for _ in range(30):
         watched.after_validation(0.1)
     assert watched.at(step=40, total_steps=90) == blind.at(step=40, total_steps=90)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "plateau", "constant"])
+def test_the_rate_rises_over_the_warm_up_and_follows_the_schedule_after_it(schedule: str) -> None:
+    warm, plain = rate(schedule, warmup=0.1), rate(schedule)
+    for step in range(300):
+        share = (step + 1) / 30 if step < 30 else 1.0
+        expected = share * plain.at(step=step, total_steps=300)
+        assert warm.at(step=step, total_steps=300) == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_warm_up_shorter_than_a_step_is_none() -> None:
+    warm = rate("constant", warmup=0.001)
+    assert [warm.at(step=step, total_steps=100) for step in range(3)] == [PEAK] * 3
 
 
 def test_constant_stays() -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import real_data_folder
 from fedgin.jobs.export import export_job
+from real_data import real_data_folder
 
 from .conftest import simulate
 

@@ -86,11 +86,7 @@ def test_a_jobs_settings_are_valid_and_its_classes_exist(job: Path) -> None:
 
 def test_byoc_carries_every_file_of_the_package(job: Path, tmp_path: Path) -> None:
     out = export_job(job, tmp_path / "out", byoc=True)
-    sources = {
-        name: digest
-        for name, digest in tree(PACKAGE).items()
-        if name.endswith(".py") or name == "py.typed"
-    }
+    sources = {name: digest for name, digest in tree(PACKAGE).items() if not name.endswith(".pyc")}
     assert tree(out / "app" / "custom") == {f"fedgin/{n}": d for n, d in sources.items()}
     stamp = read(out / CONFIG / "package.json")
     assert stamp["version"] == fedgin.__version__
@@ -223,3 +219,8 @@ def test_an_output_inside_the_job_is_refused(repository: Path, tmp_path: Path) -
 def test_a_folder_that_is_no_job_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"meta\.json"):
         export_job(tmp_path, tmp_path / "out", byoc=True)
+
+
+def test_every_job_can_be_made_three_dimensional(job: Path, tmp_path: Path) -> None:
+    out = export_job(job, tmp_path / "out", byoc=True, overrides=["spatial_dims=3"])
+    assert len(read_settings(out / CONFIG / "training.json").geometry.patch_size) == 3

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
-from fedgin.cli import bench, compare, job, phantom, prepare, train
+from fedgin.cli import bench, compare, job, phantom, prepare, report, study, train
 from fedgin.errors import FedginError
 
 
@@ -25,6 +25,8 @@ def build_app() -> typer.Typer:
     app.command("prepare")(prepare.prepare)
     app.command("train")(train.train)
     app.command("compare")(compare.compare)
+    app.command("study")(study.study)
+    app.command("report")(report.report)
     app.command("bench")(bench.bench)
     app.add_typer(job.build_app(), name="job")
     return app

@@ -20,21 +20,29 @@ class LabelMap:
     Attributes:
         class_of: Class index (1 ... n) by label value; every other known value is background.
         names: Structure name by label value, of all values that may occur, 0 included.
+        not_annotated: Names of the task's classes that the site's label maps do not have.
     """
 
     class_of: Mapping[int, int]
     names: Mapping[int, str]
+    not_annotated: tuple[str, ...] = ()
 
     def to_classes(self, label: np.ndarray) -> np.ndarray:
         """Translates label values to class indices, uint8 of the same shape."""
-        table = np.zeros(max(int(label.max(initial=0)), max(self.class_of)) + 1, dtype=np.uint8)
+        highest = max(int(label.max(initial=0)), max(self.class_of, default=0))
+        table = np.zeros(highest + 1, dtype=np.uint8)
         for value, index in self.class_of.items():
             table[value] = index
         return table[label]
 
 
 def build_label_map(
-    *, labels: Mapping[str, LabelValues], other: tuple[int, ...], task: Task, where: str
+    *,
+    labels: Mapping[str, LabelValues],
+    other: tuple[int, ...],
+    task: Task,
+    where: str,
+    partial: bool = False,
 ) -> LabelMap:
     """Matches a site's structure names with a task's classes.
 
@@ -45,30 +53,33 @@ def build_label_map(
         other: Further values that are background for every task.
         task: The task.
         where: The site's file, for errors.
+        partial: Whether the site may lack structures: one that only tests may.
 
     Raises:
-        ConfigError: The site lacks a structure of the task; all that lack are listed.
+        ConfigError: The site lacks a structure of the task and may not; all that lack are listed.
     """
     values = {
         name: (entry,) if isinstance(entry, int) else tuple(entry) for name, entry in labels.items()
     }
     class_of: dict[int, int] = {}
     problems = []
+    lacking = []
     for index, task_class in enumerate(task.classes, start=1):
         if task_class.name in values:
             members = [task_class.name]
         elif task_class.parts and all(part in values for part in task_class.parts):
             members = list(task_class.parts)
         else:
+            lacking.append(task_class.name)
             problems.append(_missing(task_class.name, task_class.parts, values, task, where))
             continue
         for member in members:
             class_of.update(dict.fromkeys(values[member], index))
-    if problems:
+    if problems and not partial:
         raise ConfigError(problems)
     names = {0: "background", **dict.fromkeys(other, "other")}
     names.update({value: name for name, entry in values.items() for value in entry})
-    return LabelMap(class_of=class_of, names=names)
+    return LabelMap(class_of=class_of, names=names, not_annotated=tuple(lacking))
 
 
 def _missing(

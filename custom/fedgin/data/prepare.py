@@ -44,6 +44,7 @@ class PreparedCase:
         foreground: Shape (N, 4), int32: class, z, y, x of sampled voxels, at most
             `FOREGROUND_SAMPLES` per class.
         spacing: mm along z, y, x.
+        not_annotated: Classes of the task that the label does not show, though they may be there.
     """
 
     name: str
@@ -54,6 +55,7 @@ class PreparedCase:
     label: np.ndarray
     foreground: np.ndarray
     spacing: tuple[float, float, float]
+    not_annotated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class PreparedSite:
         without_foreground: Names of the cases that hold no structure of the task.
         prepared: Number of volumes prepared now; the others came from the cache.
         seconds: Wall time of the preparation.
+        not_annotated: Classes of the task that the site does not annotate.
     """
 
     site: Site
@@ -73,6 +76,7 @@ class PreparedSite:
     without_foreground: tuple[str, ...]
     prepared: int
     seconds: float
+    not_annotated: tuple[str, ...] = ()
 
     @property
     def n_training_slices(self) -> int:
@@ -80,15 +84,20 @@ class PreparedSite:
         return sum(case.image.shape[0] for case in self.splits["train"])
 
 
-def prepare_site(site: Site, settings: ResolvedSettings) -> PreparedSite:
+def prepare_site(site: Site, settings: ResolvedSettings, *, partial: bool = False) -> PreparedSite:
     """Prepares all cases of a site, or opens them where they were prepared before.
+
+    Args:
+        site: The site's file.
+        settings: Settings of the run.
+        partial: Whether the site may lack structures of the task, as one that only tests may.
 
     Raises:
         ConfigError: The site's file does not fit the task.
         DataError: Volumes break rules; the problems of all volumes are listed together.
     """
     start = time.perf_counter()
-    label_map = site_label_map(site, settings)
+    label_map = site_label_map(site, settings, partial=partial)
     cases = list_cases(site, settings.task)
     cache = VolumeCache(site.config.cache)
     entries, prepared, problems = _prepare_all(site, settings, cases, label_map, cache)
@@ -104,7 +113,10 @@ def prepare_site(site: Site, settings: ResolvedSettings) -> PreparedSite:
         raise DataError(problems)
     cache.enforce_quota(keep={entry.folder.name for entry in entries.values()})
     opened = {
-        name: [_open(case, entries[case.name], site, name) for case in splits[name]]
+        name: [
+            _open(case, entries[case.name], site, name, label_map.not_annotated)
+            for case in splits[name]
+        ]
         for name in SPLITS
     }
     empty = tuple(name for name, entry in entries.items() if not entry.meta["foreground_voxels"])
@@ -134,14 +146,15 @@ def prepare_site(site: Site, settings: ResolvedSettings) -> PreparedSite:
         without_foreground=empty,
         prepared=prepared,
         seconds=seconds,
+        not_annotated=label_map.not_annotated,
     )
 
 
-def site_label_map(site: Site, settings: ResolvedSettings) -> LabelMap:
-    """Matches a site's labels with the task.
+def site_label_map(site: Site, settings: ResolvedSettings, *, partial: bool = False) -> LabelMap:
+    """Matches a site's labels with the task; `partial` lets structures be missing.
 
     Raises:
-        ConfigError: The site lacks a structure of the task.
+        ConfigError: The site lacks a structure of the task and may not.
     """
     labels: Mapping[str, Any] | None = site.config.labels
     if labels is None and isinstance(site.config.dataset, PhantomData):
@@ -153,6 +166,7 @@ def site_label_map(site: Site, settings: ResolvedSettings) -> LabelMap:
         other=site.config.other_labels,
         task=settings.task,
         where=str(site.path),
+        partial=partial,
     )
 
 
@@ -241,7 +255,9 @@ def _sample_foreground(classes: np.ndarray, n_classes: int) -> np.ndarray:
     return np.concatenate(found).astype(np.int32)
 
 
-def _open(case: Case, entry: CacheEntry, site: Site, split: str) -> PreparedCase:
+def _open(
+    case: Case, entry: CacheEntry, site: Site, split: str, not_annotated: tuple[str, ...]
+) -> PreparedCase:
     image, label = entry.array("image"), entry.array("label")
     foreground = entry.array("foreground")
     if isinstance(site.config.split, SlabSplit):
@@ -259,6 +275,7 @@ def _open(case: Case, entry: CacheEntry, site: Site, split: str) -> PreparedCase
         label=label,
         foreground=foreground,
         spacing=(z, y, x),
+        not_annotated=not_annotated,
     )
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from fedgin.data.prepare import PreparedCase
+from fedgin.metrics.case_scores import ClassScore, score_case
 from fedgin.metrics.dice import dice_per_class
 from fedgin.settings import ResolvedSettings
 
@@ -26,13 +27,18 @@ class CaseDice:
         case: Name of the case.
         site: Name of the site.
         modality: "CT" or "MR".
-        dice: Shape (classes without background,); nan where a class is in neither volume.
+        dice: Shape (classes without background,); nan where a class is in neither volume, or where
+            the site does not annotate it.
+        patient: Identifier of the patient.
+        scores: Dice, HD95 and NSD by class with their status; empty where only Dice was asked for.
     """
 
     case: str
     site: str
     modality: str
     dice: np.ndarray
+    patient: str = ""
+    scores: tuple[ClassScore, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,7 @@ def evaluate(
     *,
     settings: ResolvedSettings,
     device: torch.device,
+    surfaces: bool = False,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Evaluation:
     """Segments whole volumes and compares them with their label maps on the task's grid.
@@ -80,6 +87,7 @@ def evaluate(
         cases: Prepared cases.
         settings: Settings of the run.
         device: The device.
+        surfaces: Whether to measure distances of surfaces too, which takes longer than Dice.
         should_stop: Asked between volumes.
 
     Raises:
@@ -90,9 +98,35 @@ def evaluate(
         if should_stop():
             raise Aborted
         prediction = segment(network, case.image, settings=settings, device=device)
-        dice = dice_per_class(prediction, np.asarray(case.label), n_classes=settings.task.n_classes)
-        rows.append(CaseDice(case=case.name, site=case.site, modality=case.modality, dice=dice))
+        rows.append(_measure(prediction, case, settings=settings, surfaces=surfaces))
     return Evaluation(class_names=settings.task.class_names, cases=rows)
+
+
+def _measure(
+    prediction: np.ndarray, case: PreparedCase, *, settings: ResolvedSettings, surfaces: bool
+) -> CaseDice:
+    names, truth = settings.task.class_names, np.asarray(case.label)
+    annotated = [name for name in names if name not in case.not_annotated]
+    dice = dice_per_class(prediction, truth, n_classes=settings.task.n_classes)
+    dice[[name in case.not_annotated for name in names]] = np.nan
+    scores: list[ClassScore] = []
+    if surfaces:
+        scores = score_case(
+            prediction,
+            truth,
+            class_names=names,
+            spacing=case.spacing,
+            tolerance_mm=settings.tolerance_mm,
+            annotated=annotated,
+        )
+    return CaseDice(
+        case=case.name,
+        site=case.site,
+        modality=case.modality,
+        dice=dice,
+        patient=case.patient,
+        scores=tuple(scores),
+    )
 
 
 @torch.inference_mode()

@@ -31,6 +31,8 @@ class LearningRate:
 
     `cosine` falls from the peak to 1 % of it over all steps of the run (Loshchilov & Hutter, ICLR
     2017); `plateau` halves after five rounds without gain in validation Dice; `constant` stays.
+    Whatever the schedule, the rate rises linearly from zero over the first share `warmup` of all
+    steps: models of different sites then stay close enough to be averaged from the first round on.
     """
 
     def __init__(self, settings: TrainingSettings) -> None:
@@ -42,12 +44,17 @@ class LearningRate:
 
     def at(self, *, step: int, total_steps: int) -> float:
         """Returns the rate for an optimizer step, counted over all rounds from 0."""
-        peak = self._settings.learning_rate
+        peak = self._settings.learning_rate * self._warmth(step, total_steps)
         if self._settings.schedule == "cosine":
             progress = min(step / max(total_steps, 1), 1.0)
             share = 0.5 * (1 + math.cos(math.pi * progress))
             return peak * (FINAL_SHARE + (1 - FINAL_SHARE) * share)
         return peak * self._factor
+
+    def _warmth(self, step: int, total_steps: int) -> float:
+        """Returns the share of the rate that a step has, in (0, 1]."""
+        rising = self._settings.warmup * total_steps
+        return min(1.0, (step + 1) / rising) if rising > 0 else 1.0
 
     def after_validation(self, dice: float) -> None:
         """Takes note of a round's validation Dice; nan is no information."""

@@ -52,7 +52,8 @@ class PooledTraining:
     """The regimes `local` (one site) and `centralized` (several): the federation's own trainer.
 
     A round of n sites takes n times the steps of a federated site's round, so that both regimes
-    spend the same number of optimizer steps in total.
+    spend the same number of optimizer steps in total. The setting `algorithm` says how a federation
+    trains; here it has no effect.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class PooledTraining:
             )
         self._sites = list(sites)
         self.trainer = Trainer(
-            settings=settings,
+            settings=settings.without_federation(),
             site="+".join(site.site.name for site in sites),
             cases=[case for site in sites for case in site.splits["train"]],
             device=choose_device(device or sites[0].site.config.device),
@@ -90,6 +91,7 @@ class PooledTraining:
         *,
         rounds: int,
         folder: Path,
+        start: Weights | None = None,
         on_round: Callable[[int, float, float], None] = lambda number, loss, score: None,
     ) -> PooledRun:
         """Trains for some rounds and keeps the best and the last weights.
@@ -97,10 +99,11 @@ class PooledTraining:
         Args:
             rounds: Number of rounds.
             folder: Folder for models, state and history.
+            start: Weights to start from; by default the run's initial weights.
             on_round: Told after each round its number from 1, training loss and validation score.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        weights = get_weights(self.trainer.network)
+        weights = start or get_weights(self.trainer.network)
         score = self._score(weights)
         run = PooledRun(best=weights, last=weights, scores=[score])
         for number in range(rounds):
@@ -123,9 +126,11 @@ class PooledTraining:
         self._save(run, folder)
         return run
 
-    def evaluate(self, weights: Weights, cases: Sequence[PreparedCase]) -> Evaluation:
-        """Measures weights on any cases."""
-        return self.trainer.evaluate(weights, cases)
+    def evaluate(
+        self, weights: Weights, cases: Sequence[PreparedCase], *, surfaces: bool = False
+    ) -> Evaluation:
+        """Measures weights on any cases; see `fedgin.engine.evaluator.evaluate`."""
+        return self.trainer.evaluate(weights, cases, surfaces=surfaces)
 
     def _score(self, weights: Weights) -> float:
         """Scores as the federation's selector does: modalities count alike."""

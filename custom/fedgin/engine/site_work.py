@@ -12,6 +12,8 @@ import numpy as np
 from fedgin.data.prepare import PreparedSite, prepare_site
 from fedgin.engine.device import choose_device
 from fedgin.engine.evaluator import Evaluation
+from fedgin.engine.history import note_round
+from fedgin.engine.patient_scores import patient_scores, summarise_scores, write_scores
 from fedgin.engine.picture import save_picture
 from fedgin.engine.trainer import RoundResult, Trainer
 from fedgin.settings import ResolvedSettings
@@ -19,6 +21,8 @@ from fedgin.sites.lookup import Site
 
 STATE_FOLDER = "state"
 PICTURE_FOLDER = "pictures"
+HISTORY_FILE = "history.json"
+SCORE_FOLDER = "test_scores"
 
 ShouldStop = Callable[[], bool]
 
@@ -49,6 +53,19 @@ class SiteWork:
             device=choose_device(site.config.device),
         )
 
+    def own_weights(
+        self, weights: Mapping[str, np.ndarray], *, before_round: int | None = None
+    ) -> Mapping[str, np.ndarray]:
+        """Returns the global weights as this site uses them; see `Trainer.starting_weights`.
+
+        Args:
+            weights: The global weights.
+            before_round: The round that comes next; None after the last.
+        """
+        return self.trainer.starting_weights(
+            weights, state_folder=self._run_folder / STATE_FOLDER, before_round=before_round
+        )
+
     def validate(
         self, weights: Mapping[str, np.ndarray], *, should_stop: ShouldStop = lambda: False
     ) -> Evaluation:
@@ -60,8 +77,24 @@ class SiteWork:
     def test(
         self, weights: Mapping[str, np.ndarray], *, should_stop: ShouldStop = lambda: False
     ) -> Evaluation:
-        """Measures weights on the patients that were never used for anything else."""
-        return self.trainer.evaluate(weights, self.data.splits["test"], should_stop=should_stop)
+        """Measures weights, surfaces too, on the patients never used for anything else."""
+        return self.trainer.evaluate(
+            weights, self.data.splits["test"], surfaces=True, should_stop=should_stop
+        )
+
+    def keep_scores(self, evaluation: Evaluation, *, model: str) -> Path:
+        """Writes each patient's scores into the site's own folder; they never leave the site.
+
+        Args:
+            evaluation: From `test`.
+            model: Name of the model measured.
+
+        Returns:
+            The CSV file.
+        """
+        file = self._run_folder / SCORE_FOLDER / f"{model}.csv"
+        write_scores(file, patient_scores(evaluation))
+        return file
 
     def train(
         self,
@@ -70,17 +103,25 @@ class SiteWork:
         round_number: int,
         rounds: int,
         validation_dice: float,
+        control: Mapping[str, np.ndarray] | None = None,
         should_stop: ShouldStop = lambda: False,
     ) -> RoundResult:
-        """Trains for one round; see `Trainer.run_round`."""
-        return self.trainer.run_round(
+        """Trains for one round, see `Trainer.run_round`, and notes it in the site's history."""
+        result = self.trainer.run_round(
             weights,
             state_folder=self._run_folder / STATE_FOLDER,
             round_number=round_number,
             rounds=rounds,
             validation_dice=validation_dice,
+            control=control,
             should_stop=should_stop,
         )
+        note_round(
+            self._run_folder / HISTORY_FILE,
+            round_number=round_number,
+            values={"loss": result.loss, "seconds": result.seconds, "steps": result.steps},
+        )
+        return result
 
     def picture(self, weights: Mapping[str, np.ndarray], *, name: str) -> np.ndarray | None:
         """Draws a validation slice into the site's own folder and returns it.
@@ -102,14 +143,18 @@ class SiteWork:
         """Turns an evaluation into the plain numbers that a site reports.
 
         Returns:
-            `dice` (mean over classes), `per_class` and `cases`; Dice is None where unknown.
+            `dice` (mean over classes), `per_class` and `cases`; Dice is None where unknown. Where
+            surfaces were measured, `summary` has by class and metric count, mean, spread and
+            histogram over patients.
         """
+        summary = summarise_scores(patient_scores(evaluation))
         return {
             "dice": none_if_nan(evaluation.mean()),
             "per_class": {
                 name: none_if_nan(value) for name, value in evaluation.per_class().items()
             },
             "cases": len(evaluation.cases),
+            **({"summary": summary} if summary else {}),
         }
 
 

@@ -57,6 +57,20 @@ def load_state(folder: Path, *, before_round: int, device: torch.device) -> dict
     return state
 
 
+def load_newest_state(
+    folder: Path, *, before_round: int | None, device: torch.device
+) -> dict[str, Any] | None:
+    """Reads the newest state, or the newest from before a round; nothing is said of missed rounds.
+
+    Returns:
+        The state, or None where there is none.
+    """
+    earlier = [r for r in saved_rounds(folder) if before_round is None or r < before_round]
+    if not earlier:
+        return None
+    return load_state(folder, before_round=max(earlier) + 1, device=device)
+
+
 def saved_rounds(folder: Path) -> list[int]:
     """Lists the rounds after which a state lies on disk."""
     if not folder.is_dir():

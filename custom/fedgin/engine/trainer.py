@@ -13,21 +13,24 @@ import torch
 from torch import Tensor
 
 from fedgin.augment.geometric import Geometric
-from fedgin.augment.gin import Gin
+from fedgin.augment.views import build_views, make_views
 from fedgin.data.prepare import PreparedCase
 from fedgin.data.sampling import PatchSampler
 from fedgin.engine.evaluator import Aborted, Evaluation, evaluate
+from fedgin.engine.objectives import build_objective
 from fedgin.engine.optimization import LearningRate, build_optimizer
-from fedgin.engine.state import load_state, save_state
+from fedgin.engine.state import load_newest_state, load_state, save_state
 from fedgin.engine.weights import Weights, get_weights, set_weights, subtract
 from fedgin.errors import FedginError, Problem
 from fedgin.losses import build_loss
+from fedgin.losses.views import ViewLoss
 from fedgin.networks import build_network
 from fedgin.seeding import numpy_generator, torch_generator
-from fedgin.settings import GinSettings, ResolvedSettings
+from fedgin.settings import ResolvedSettings
 
 logger = logging.getLogger(__name__)
 
+KEPT = "kept_by_algorithm"
 ARRAY_AXIS = {2: {"y": 0, "x": 1}, 3: {"z": 0, "y": 1, "x": 2}}
 
 
@@ -45,6 +48,7 @@ class RoundResult:
         learning_rate: Rate of the last step.
         steps: Optimizer steps.
         seconds: Wall time of the steps.
+        control_difference: The change of the site's control, with algorithm `scaffold`.
     """
 
     difference: Weights
@@ -52,17 +56,7 @@ class RoundResult:
     learning_rate: float
     steps: int
     seconds: float
-
-
-def build_gin(settings: GinSettings) -> Gin:
-    """Builds GIN from a run's settings."""
-    return Gin(
-        probability=settings.probability,
-        layers=settings.layers,
-        hidden_channels=settings.hidden_channels,
-        kernel_sizes=settings.kernel_sizes,
-        per_batch=settings.draw == "per_batch",
-    )
+    control_difference: Weights | None = None
 
 
 class Trainer:
@@ -77,7 +71,7 @@ class Trainer:
         device: torch.device,
         steps_per_round: int | None = None,
     ) -> None:
-        """Builds network, sampler and augmentation once.
+        """Builds network, sampler, augmentation and the algorithm's share once.
 
         Args:
             settings: Settings of the run.
@@ -85,13 +79,16 @@ class Trainer:
             cases: Cases to train on.
             device: Where network and batches live.
             steps_per_round: Optimizer steps of a round; by default those of the settings.
+
+        Raises:
+            ConfigError: The settings do not fit each other.
         """
         self.settings = settings
         self.device = device
         self.network = build_network(settings).to(device)
+        self.objective = build_objective(settings.training, self.network)
         self._site = site
         self._steps = steps_per_round or settings.training.steps_per_round
-        self._loss = build_loss().to(device)
         self._sampler = PatchSampler(
             cases,
             patch_size=settings.geometry.patch_size,
@@ -101,7 +98,12 @@ class Trainer:
         self._geometric = Geometric(
             mirror_axes=[axes[axis] for axis in settings.task.mirror_axes if axis in axes]
         )
-        self._gin = build_gin(settings.training.gin)
+        self._views = build_views(settings.training)
+        self._loss = ViewLoss(
+            build_loss(),
+            supervised=self._views.supervised,
+            consistency=self._views.consistency,
+        ).to(device)
 
     def run_round(
         self,
@@ -111,6 +113,7 @@ class Trainer:
         round_number: int,
         rounds: int,
         validation_dice: float = float("nan"),
+        control: Mapping[str, np.ndarray] | None = None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> RoundResult:
         """Trains from given weights for one round.
@@ -119,24 +122,30 @@ class Trainer:
         the round before left in the folder.
 
         Args:
-            weights: Weights to start from.
-            state_folder: Where optimizer, scaler and schedule survive between rounds.
+            weights: The global weights.
+            state_folder: Where optimizer, scaler, schedule and what the algorithm keeps survive
+                between rounds.
             round_number: The round, from 0.
             rounds: Rounds of the whole run, for the learning rate.
             validation_dice: The site's validation Dice of these weights, for `plateau`.
+            control: The global control, with algorithm `scaffold`.
             should_stop: Asked before every step.
 
         Raises:
             Aborted: `should_stop` said so; the state on disk is that before the round.
             WeightsError: The weights are not this network's.
+            ConfigError: The algorithm needs a control and there is none.
             TrainingError: The loss is not finite.
         """
-        set_weights(self.network, weights)
         training = self.settings.training
+        state = load_state(state_folder, before_round=round_number, device=self.device)
+        kept = state.get(KEPT, {}) if state else {}
+        set_weights(self.network, self.objective.starting_weights(weights, kept))
+        self.objective.before_round(self.network, kept, control)
         optimizer = build_optimizer(self.network, training)
         scaler = torch.amp.GradScaler(self.device.type, enabled=self.device.type == "cuda")
         rate = LearningRate(training)
-        if state := load_state(state_folder, before_round=round_number, device=self.device):
+        if state:
             optimizer.load_state_dict(state["optimizer"])
             scaler.load_state_dict(state["scaler"])
             rate.load_state_dict(state["learning_rate"])
@@ -177,6 +186,7 @@ class Trainer:
                 "scaler": scaler.state_dict(),
                 "learning_rate": rate.state_dict(),
                 "round": round_number,
+                KEPT: self.objective.state(self.network),
             },
         )
         return RoundResult(
@@ -185,13 +195,36 @@ class Trainer:
             learning_rate=current,
             steps=self._steps,
             seconds=seconds,
+            control_difference=self.objective.control_difference(self.network),
         )
+
+    def starting_weights(
+        self,
+        weights: Mapping[str, np.ndarray],
+        *,
+        state_folder: Path,
+        before_round: int | None = None,
+    ) -> Mapping[str, np.ndarray]:
+        """Returns what this site would train on from, and so evaluates, given the global weights.
+
+        They are the global weights but with algorithm `fedbn`.
+
+        Args:
+            weights: The global weights.
+            state_folder: As for `run_round`.
+            before_round: The round that comes next; None after the last.
+        """
+        if not self.objective.personal:
+            return weights
+        state = load_newest_state(state_folder, before_round=before_round, device=self.device)
+        return self.objective.starting_weights(weights, state.get(KEPT, {}) if state else {})
 
     def evaluate(
         self,
         weights: Mapping[str, np.ndarray],
         cases: Sequence[PreparedCase],
         *,
+        surfaces: bool = False,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> Evaluation:
         """Measures given weights on whole volumes; see `fedgin.engine.evaluator.evaluate`."""
@@ -201,11 +234,16 @@ class Trainer:
             cases,
             settings=self.settings,
             device=self.device,
+            surfaces=surfaces,
             should_stop=should_stop,
         )
 
     def batch(self, round_number: int, step: int) -> tuple[Tensor, Tensor]:
-        """Draws, cuts and augments one batch, on the device."""
+        """Draws, cuts and augments one batch, on the device.
+
+        Returns:
+            Images (views * B, 1, *patch), view by view, and labels (B, 1, *patch).
+        """
         training = self.settings.training
         where = (training.seed, self._site, round_number, step)
         places = self._sampler.draw(
@@ -219,8 +257,12 @@ class Trainer:
                 images.shape, generator=torch_generator(*where, "geometric")
             )
             images, labels = self._geometric.apply(images, labels, draw)
-        if training.augmentation == "gin":
-            images = self._gin(images, generator=torch_generator(*where, "intensity"))
+        # The first view draws as a run with one view does.
+        images = make_views(
+            self._views,
+            images,
+            generator=lambda view: torch_generator(*where, "intensity", *([view] if view else [])),
+        )
         return images, labels
 
     def step(
@@ -230,16 +272,18 @@ class Trainer:
         optimizer: torch.optim.Optimizer,
         scaler: torch.amp.GradScaler,
     ) -> Tensor:
-        """Takes one optimizer step; the loss stays on the device."""
+        """Takes one optimizer step on what `batch` returned; the loss stays on the device."""
         optimizer.zero_grad(set_to_none=True)
         with torch.autocast(self.device.type, dtype=torch.float16, enabled=scaler.is_enabled()):
             scores = self.network(images)
         loss: Tensor = self._loss(scores.float(), labels)
         scaler.scale(loss).backward()
         scaler.unscale_(optimizer)
+        self.objective.after_backward(self.network)
         torch.nn.utils.clip_grad_norm_(
             self.network.parameters(), self.settings.training.gradient_clip
         )
         scaler.step(optimizer)
         scaler.update()
+        self.objective.after_step(self.network, optimizer.param_groups[0]["lr"])
         return loss.detach()

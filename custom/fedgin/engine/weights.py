@@ -73,13 +73,15 @@ def set_weights(network: nn.Module, weights: Mapping[str, np.ndarray]) -> None:
 def subtract(new: Weights, old: Mapping[str, np.ndarray]) -> Weights:
     """Returns new - old, array by array, in float32."""
     return {
-        name: new[name].astype(np.float32) - np.asarray(old[name], dtype=np.float32) for name in new
+        # numpy makes a number of an array without dimensions, such as a count of batches.
+        name: np.asarray(new[name].astype(np.float32) - np.asarray(old[name], dtype=np.float32))
+        for name in new
     }
 
 
 def add(weights: Mapping[str, np.ndarray], difference: Mapping[str, np.ndarray]) -> Weights:
     """Returns weights + difference, array by array, in the type of the weights."""
     return {
-        name: (np.asarray(array) + difference[name]).astype(np.asarray(array).dtype)
+        name: np.asarray(np.asarray(array) + difference[name]).astype(np.asarray(array).dtype)
         for name, array in weights.items()
     }

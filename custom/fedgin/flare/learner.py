@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from nvflare.apis.analytix import AnalyticsDataType
-from nvflare.apis.dxo import DXO, DataKind, MetaKey, from_shareable
+from nvflare.apis.dxo import DXO, DataKind, MetaKey
 from nvflare.apis.fl_constant import ReturnCode
 from nvflare.apis.fl_context import FLContext
 from nvflare.apis.shareable import Shareable, make_reply
@@ -21,19 +21,22 @@ from nvflare.app_common.app_constant import AppConstants, ValidateType
 
 from fedgin.errors import FedginError
 from fedgin.flare.context import job_settings, local_folder, run_folder
+from fedgin.flare.model_message import answer, received_model
 from fedgin.sites.lookup import load_site
 from fedgin.threads import set_threads
 
 if TYPE_CHECKING:
     from fedgin.engine.site_work import SiteWork
 
+BEFORE_TRAIN = ValidateType.BEFORE_TRAIN_VALIDATE
 LOCAL_MODEL_FILE = "local_model.pt"
 
 
 class SiteLearner(Learner):
     """Trains and validates at one site.
 
-    train: weights in, weight difference out, with the number of training slices as weight.
+    train: weights in, weight difference out, with the number of training slices as weight; with
+    SCAFFOLD a control travels along.
     validate: before training on validation patients; in cross-site evaluation on validation and
     test patients. submit_model: the site's own last model, where a job asks for it.
     """
@@ -121,13 +124,14 @@ class SiteLearner(Learner):
         fl_ctx: FLContext,
         should_stop: Callable[[], bool],
     ) -> Shareable:
-        weights = from_shareable(data).data
+        weights, control = received_model(data)
         number = int(data.get_header(AppConstants.CURRENT_ROUND))
         result = work.train(
             weights,
             round_number=number,
             rounds=int(data.get_header(AppConstants.NUM_ROUNDS)),
             validation_dice=self._validation_dice,
+            control=control,
             should_stop=should_stop,
         )
         self._save_local_model(work, fl_ctx)
@@ -140,7 +144,7 @@ class SiteLearner(Learner):
             f"{result.seconds:.1f} s",
             fire_event=False,
         )
-        dxo = DXO(data_kind=DataKind.WEIGHT_DIFF, data=result.difference)
+        dxo = answer(result)
         # FLARE's name for the aggregation weight; here the number of training slices.
         dxo.set_meta_prop(MetaKey.NUM_STEPS_CURRENT_ROUND, work.data.n_training_slices)
         return dxo.to_shareable()
@@ -152,19 +156,22 @@ class SiteLearner(Learner):
         fl_ctx: FLContext,
         should_stop: Callable[[], bool],
     ) -> Shareable:
-        weights = from_shareable(data).data
+        before_train = data.get_header(AppConstants.VALIDATE_TYPE) == BEFORE_TRAIN
+        number = int(data.get_header(AppConstants.CURRENT_ROUND)) if before_train else None
+        weights = work.own_weights(received_model(data)[0], before_round=number)
         evaluation = work.validate(weights, should_stop=should_stop)
         message: dict[str, Any] = {
             "modality": work.site.config.modality,
             "validation": work.metrics(evaluation),
         }
-        if data.get_header(AppConstants.VALIDATE_TYPE) == ValidateType.BEFORE_TRAIN_VALIDATE:
-            number = int(data.get_header(AppConstants.CURRENT_ROUND))
+        if number is not None:
             self._validation_dice = evaluation.mean()
             self._report_validation(work, weights, message["validation"], number)
             message = {MetaKey.INITIAL_METRICS: message}
         else:
-            message["test"] = work.metrics(work.test(weights, should_stop=should_stop))
+            test = work.test(weights, should_stop=should_stop)
+            message["test"] = work.metrics(test)
+            work.keep_scores(test, model=_model_name(data))
         return DXO(data_kind=DataKind.METRICS, data=message).to_shareable()
 
     def _report_validation(
@@ -190,3 +197,9 @@ class SiteLearner(Learner):
         write_atomically(
             run_folder(fl_ctx) / LOCAL_MODEL_FILE, lambda file: torch.save(state, file)
         )
+
+
+def _model_name(data: Shareable) -> str:
+    """Names the model of a cross-site evaluation, as a file name."""
+    owner = str(data.get_header(AppConstants.MODEL_OWNER, "unnamed"))
+    return "".join(letter if letter.isalnum() or letter in "_-" else "_" for letter in owner)

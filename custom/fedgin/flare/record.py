@@ -54,7 +54,10 @@ class RecordKeeper(Widget):
             training = job_settings(fl_ctx).training
         except FedginError:
             return  # the persistor stops the job and says why
-        self.record.title = f"federated {training.task}, augmentation {training.augmentation}"
+        title = f"federated {training.task}, augmentation {training.augmentation}"
+        if training.algorithm != "fedavg":
+            title += f", algorithm {training.algorithm}"
+        self.record.title = title
 
     def _contribution(self, fl_ctx: FLContext) -> None:
         if not fl_ctx.get_prop(AppConstants.AGGREGATION_ACCEPTED):

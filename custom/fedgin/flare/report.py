@@ -1,4 +1,4 @@
-"""The end of a run on the server: settle the best model, print the table, write report.json."""
+"""The end of a run on the server: settle the best model, print the table, write the report."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from fedgin.flare.persistor import SettingsModelPersistor
 from fedgin.flare.record import RecordKeeper
 from fedgin.report.run_record import RunRecord
 from fedgin.report.run_table import render, to_json
+from fedgin.report.study.federation import write_federation_report
 
-REPORT_FILE = "report.json"
+REPORT_FILE, PAGE_FILE = "report.json", "report.html"
 
 
 class RunReport(Widget):
@@ -50,10 +51,13 @@ class RunReport(Widget):
             settle_best(record, persistor)
         folder = run_folder(fl_ctx)
         record.files["TensorBoard"] = f"tensorboard --logdir {folder / self._tb_folder}"
-        record.files["Report"] = str(folder / REPORT_FILE)
-        write_atomically(folder / REPORT_FILE, json.dumps(to_json(record), indent=2).encode())
+        record.files["Report"] = str(folder / PAGE_FILE)
+        record.files["Numbers"] = str(folder / REPORT_FILE)
+        content = to_json(record)
+        write_atomically(folder / REPORT_FILE, json.dumps(content, indent=2).encode())
         sys.stdout.write(render(record))
         sys.stdout.flush()
+        write_federation_report(content, folder / PAGE_FILE)
 
 
 def settle_best(record: RunRecord, persistor: SettingsModelPersistor) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import fedgin
 from fedgin.config import nearest, parse, read_mapping
 from fedgin.errors import ConfigError, Problem
+from fedgin.jobs.workflow import set_workflow
 from fedgin.overrides import merge, parse_overrides
 from fedgin.package import PACKAGE_FILE, package_files, package_hash, package_root
 from fedgin.settings import SETTINGS_FILE, TrainingSettings
@@ -118,10 +119,13 @@ def _overridden(job: Path, assignments: Sequence[str]) -> tuple[dict[str, Any], 
         raise ConfigError(problems)
     settings = merge(settings, {k: v for k, v in overrides.items() if k not in tunable})
     resolved = parse(TrainingSettings, settings, where="training settings").resolve()
+    from fedgin.engine.objectives import check_algorithm
     from fedgin.networks import check_patch
 
     check_patch(resolved.geometry.patch_size, levels=len(resolved.geometry.channels))
+    check_algorithm(resolved)
     server.update({key: value for key, value in overrides.items() if key in tunable})
+    set_workflow(server, algorithm=resolved.training.algorithm)
     return settings, server
 
 

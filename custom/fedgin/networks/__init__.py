@@ -8,20 +8,31 @@ import torch
 from torch import nn
 
 from fedgin.errors import ConfigError, Problem
+from fedgin.networks.dual_norm import DualNormNetwork
+from fedgin.networks.normalization import normalization_keys
 from fedgin.seeding import seed_sequence
 from fedgin.settings import ResolvedSettings
 
-__all__ = ["build_network", "check_patch"]
+__all__ = ["build_network", "check_patch", "normalization_keys"]
+
+# MONAI's names; its batch normalization has scale, shift and running statistics.
+NORM: dict[str, str | tuple[str, dict[str, bool]]] = {
+    "instance": "instance",
+    "instance_affine": ("instance", {"affine": True}),
+    "batch": "batch",
+}
 
 
 def build_network(settings: ResolvedSettings) -> nn.Module:
     """Builds the run's network with initial weights drawn from the run's seed.
 
-    Instance normalization without running statistics is used throughout: there are no buffers to
-    average, and no statistics of one modality that would be wrong for the other.
+    By default instance normalization without running statistics is used throughout: there are no
+    buffers to average, and no statistics of one modality that would be wrong for the other.
 
     Returns:
-        A module from (B, 1, *patch) float to class scores (B, n_classes, *patch), on the CPU.
+        A module from (B, 1, *patch) float to class scores (B, n_classes, *patch), on the CPU. With
+        augmentation `dual_normalization` its training batches hold two views; see
+        `fedgin.networks.dual_norm`.
 
     Raises:
         ConfigError: The patch size does not fit the number of levels.
@@ -31,9 +42,10 @@ def build_network(settings: ResolvedSettings) -> nn.Module:
     seed = int(seed_sequence(training.seed, "initial weights").generate_state(1)[0])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        if training.network == "dynunet":
-            return _dynunet(settings)
-        return _unet(settings)
+        network = _dynunet(settings) if training.network == "dynunet" else _unet(settings)
+        if training.augmentation == "dual_normalization":
+            return DualNormNetwork(network, dims=training.spatial_dims)
+        return network
 
 
 def check_patch(patch_size: tuple[int, ...], *, levels: int) -> None:
@@ -67,7 +79,7 @@ def _unet(settings: ResolvedSettings) -> nn.Module:
         strides=(2,) * (len(channels) - 1),
         num_res_units=2,
         act=("leakyrelu", {"inplace": True, "negative_slope": 0.01}),
-        norm="instance",
+        norm=NORM[settings.training.normalization],
     )
 
 
@@ -85,6 +97,8 @@ def _dynunet(settings: ResolvedSettings) -> nn.Module:
         strides=strides,
         upsample_kernel_size=strides[1:],
         filters=list(channels),
-        norm_name=("instance", {"affine": True}),
+        norm_name="batch"
+        if settings.training.normalization == "batch"
+        else NORM["instance_affine"],
         res_block=True,
     )

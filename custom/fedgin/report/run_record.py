@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fedgin.engine.averaging import selection_score
+from fedgin.metrics.summary import checked_summary
 
 NAN = float("nan")
 
@@ -51,7 +52,19 @@ def _checked(part: Any) -> Mapping[str, Any] | None:
     for value in (part.get("dice"), *part["per_class"].values()):
         if value is not None and not (isinstance(value, (int, float)) and 0 <= value <= 1):
             raise ValueError(f"Dice must be in [0, 1]; found {value!r}")
+    if "summary" in part:
+        _check_summaries(part["summary"], part["per_class"])
     return part
+
+
+def _check_summaries(summaries: Any, classes: Mapping[str, Any]) -> None:
+    if not isinstance(summaries, Mapping) or set(summaries) != set(classes):
+        raise ValueError("'summary' must hold the classes of 'per_class'")
+    for by_metric in summaries.values():
+        if not isinstance(by_metric, Mapping):
+            raise ValueError("'summary' must hold metrics by class")
+        for metric, summary in by_metric.items():
+            checked_summary(summary, metric=metric)
 
 
 def dice_of(part: Mapping[str, Any] | None, class_name: str | None = None) -> float:
@@ -60,6 +73,14 @@ def dice_of(part: Mapping[str, Any] | None, class_name: str | None = None) -> fl
         return NAN
     value = part.get("dice") if class_name is None else part["per_class"].get(class_name)
     return NAN if value is None else float(value)
+
+
+def score_of(reports: Mapping[str, SiteMetrics], part: str = "validation") -> float:
+    """Scores a model: the mean over modalities of the mean over sites; nan where unknown."""
+    return selection_score(
+        {site: dice_of(getattr(report, part)) for site, report in reports.items()},
+        {site: report.modality for site, report in reports.items()},
+    )
 
 
 @dataclass
@@ -101,10 +122,7 @@ class RunRecord:
 
     def score(self, reports: Mapping[str, SiteMetrics], part: str = "validation") -> float:
         """Returns the mean over modalities of the mean over sites."""
-        return selection_score(
-            {site: dice_of(getattr(report, part)) for site, report in reports.items()},
-            {site: report.modality for site, report in reports.items()},
-        )
+        return score_of(reports, part)
 
     def failures(self) -> list[str]:
         """Says in words what went wrong; empty where every site did its part in every round."""

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from fedgin.augment.views import build_gin
 from fedgin.data.prepare import PreparedCase
 from fedgin.engine.device import choose_device
 from fedgin.engine.optimization import build_optimizer
-from fedgin.engine.trainer import Trainer, build_gin
+from fedgin.engine.trainer import Trainer
 from fedgin.seeding import numpy_generator, torch_generator
 from fedgin.settings import ResolvedSettings
 
@@ -45,6 +46,7 @@ def measure_step(settings: ResolvedSettings, *, device: str, repeats: int) -> St
         repeats: How often each part is timed.
     """
     target = choose_device(device)
+    settings = settings.without_federation()
     trainer = Trainer(settings=settings, site="bench", cases=[_noise_case(settings)], device=target)
     optimizer = build_optimizer(trainer.network, settings.training)
     scaler = torch.amp.GradScaler(target.type, enabled=target.type == "cuda")

@@ -1,0 +1,55 @@
+"""`fedgin report`: write a report again from the numbers that a study or a run left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from fedgin.config import read_mapping
+from fedgin.errors import ConfigError, Problem
+
+
+def report(
+    path: Annotated[
+        Path, typer.Argument(help="a study's folder, or the report.json of a federated run")
+    ],
+) -> None:
+    """Write report.html from a study's results, or from a federated run's report.json."""
+    console = Console()
+    if path.is_dir() and (path / "results.json").is_file():
+        from fedgin.report.study.write import write_report
+
+        written = write_report(path)
+    elif path.suffix == ".json" and path.is_file():
+        written = _run_report(path)
+    else:
+        raise ConfigError(
+            Problem(
+                str(path),
+                "a report is made from a study's folder or from a federated run's report.json",
+                "neither",
+                "name the folder given to fedgin study --out, or the JSON file",
+            )
+        )
+    console.print(f"report: {written}", highlight=False, soft_wrap=True)
+
+
+def _run_report(path: Path) -> Path:
+    from fedgin.report.study.federation import write_federation_report
+
+    run = read_mapping(path)
+    if missing := [key for key in ("title", "final", "validation", "sites") if key not in run]:
+        raise ConfigError(
+            Problem(
+                str(path),
+                "the file must be what a federated run of this package left",
+                f"no {', '.join(missing)}",
+                "name the report.json in the server's run folder",
+            )
+        )
+    target = path.with_suffix(".html")
+    write_federation_report(run, target)
+    return target

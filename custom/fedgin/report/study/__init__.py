@@ -1,0 +1,1 @@
+"""The study's report: words, figures and one page that opens offline."""

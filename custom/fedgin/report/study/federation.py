@@ -1,0 +1,133 @@
+"""The page of a real federation: what its server holds, and no number that it cannot have."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from fedgin.files import SHARED, write_atomically
+from fedgin.metrics.summary import EDGES, merge
+from fedgin.report.study.cells import Table, number
+from fedgin.report.study.labels import METRIC_LABELS, class_label
+from fedgin.report.study.page import render
+
+# By class, metric and site the site's summary.
+Summaries = Mapping[str, Mapping[str, Mapping[str, Any]]]
+
+
+def render_federation(run: Mapping[str, Any]) -> str:
+    """Renders the page of a federated run.
+
+    Args:
+        run: The run's report as `fedgin.report.run_table.to_json` makes it. A site's test part may
+            hold `summary`, by class and metric as `fedgin.metrics.summary.Summary`.
+    """
+    found = {model: _summaries(reports) for model, reports in run["final"].items()}
+    return render(
+        "federation.html.j2",
+        title=run["title"][:1].upper() + run["title"][1:],
+        planned=run["planned_rounds"],
+        finished=run["finished_rounds"],
+        sites=run["sites"],
+        failures=run["failures"],
+        dice=_dice_table(run),
+        summaries=[
+            _summary_table(model, class_name, by_metric)
+            for model, classes in found.items()
+            for class_name, by_metric in classes.items()
+        ],
+        histograms=[
+            _histogram_table(model, class_name, metric, by_site)
+            for model, classes in found.items()
+            for class_name, by_metric in classes.items()
+            for metric, by_site in by_metric.items()
+        ],
+    )
+
+
+def write_federation_report(run: Mapping[str, Any], path: Path) -> None:
+    """Writes the page of a federated run, whole or not at all.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    write_atomically(path, render_federation(run).encode("utf-8"), mode=SHARED)
+
+
+def _summaries(reports: Mapping[str, Any]) -> Summaries:
+    """Turns reports by site into summaries by class, metric and site."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for site, report in reports.items():
+        for class_name, metrics in ((report.get("test") or {}).get("summary") or {}).items():
+            for metric, summary in metrics.items():
+                if metric in EDGES:
+                    found.setdefault(class_name, {}).setdefault(metric, {})[site] = summary
+    return found
+
+
+def _dice_table(run: Mapping[str, Any]) -> Table:
+    rows = []
+    for model, reports in run["final"].items():
+        for site in run["sites"]:
+            test = reports.get(site, {}).get("test") or {}
+            rows.append(
+                (
+                    f"{model} model",
+                    site,
+                    reports.get(site, {}).get("modality", "?"),
+                    str(test.get("cases", 0)) if site in reports else "missing",
+                    number(test.get("dice")),
+                )
+            )
+    return Table(
+        caption="Mean Dice over each site's test patients",
+        header=("model", "site", "modality", "patients", "Dice"),
+        rows=tuple(rows),
+        labels=3,
+    )
+
+
+def _summary_table(model: str, class_name: str, by_metric: Mapping[str, Any]) -> Table:
+    rows = []
+    for metric, by_site in by_metric.items():
+        digits = 1 if metric == "hd95" else 3
+        for site, summary in {**by_site, "all sites": merge(by_site.values())}.items():
+            rows.append(
+                (
+                    METRIC_LABELS[metric],
+                    site,
+                    str(summary["count"]),
+                    _rounded(summary["mean"], digits),
+                    _rounded(summary["sd"], digits),
+                )
+            )
+    return Table(
+        caption=f"{class_label(class_name)}, {model} model: test patients that have a value",
+        header=("metric", "site", "count", "mean", "sd"),
+        rows=tuple(rows),
+        labels=2,
+    )
+
+
+def _histogram_table(model: str, class_name: str, metric: str, by_site: Mapping[str, Any]) -> Table:
+    edges = EDGES[metric]
+    bins = [
+        f"{low:g} and more" if math.isinf(high) else f"{low:g} to {high:g}"
+        for low, high in pairwise(edges)
+    ]
+    return Table(
+        caption=f"{METRIC_LABELS[metric]}, {class_label(class_name)}, {model} model: number of "
+        "patients; a bin holds its lower bound and not its upper one, but for the last",
+        header=("site", *bins),
+        rows=tuple(
+            (site, *(str(count) for count in summary["histogram"]))
+            for site, summary in {**by_site, "all sites": merge(by_site.values())}.items()
+        ),
+    )
+
+
+def _rounded(value: float | None, digits: int) -> str:
+    return "\N{EN DASH}" if value is None else f"{value:.{digits}f}"

@@ -1,0 +1,126 @@
+"""Example slices with contours, and what every augmentation makes of one slice."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from fedgin.report.study.figures.style import CLASS_COLOURS, new_figure
+from fedgin.report.study.labels import augmentation_label, class_label
+from fedgin.study.rows import AUGMENTATIONS, MODALITIES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LINES = ("-", "--", ":")
+PARTS = ("image", "truth", "none", "gin")
+TITLES = {
+    "image": "image",
+    "truth": "truth",
+    "none": "predicted, no augm.",
+    "gin": "predicted, GIN",
+}
+STRIP_COLUMNS = 4
+Arrays = Mapping[str, Any]
+
+
+def examples_figure(arrays: Arrays, classes: Sequence[str]) -> Figure | None:
+    """Draws image, truth and both predictions of one slice per modality."""
+    shown = [name for name in MODALITIES if f"{name}/image" in arrays]
+    if not shown:
+        return None
+    heights = [10.0 / len(PARTS) * _aspect(arrays[f"{name}/image"]) + 0.6 for name in shown]
+    figure = new_figure(10.0, sum(heights) + 0.4)
+    rows = figure.subfigures(len(shown), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for row, modality in zip(rows, shown, strict=True):
+        row.suptitle(f"{modality}: {_caption(arrays, modality)}", fontsize=9.5)
+        for axes, part in zip(row.subplots(1, len(PARTS)), PARTS, strict=True):
+            if part != "image" and f"{modality}/{part}" not in arrays:
+                axes.set_visible(False)
+                continue
+            _show(axes, arrays[f"{modality}/image"], title=TITLES[part])
+            if part != "image":
+                _contours(axes, arrays[f"{modality}/{part}"], len(classes))
+    _legend(figure, classes)
+    return figure
+
+
+def strip_figure(arrays: Arrays) -> Figure | None:
+    """Draws one slice per modality after every augmentation, the original first."""
+    names = [
+        name
+        for name in AUGMENTATIONS
+        if any(f"{modality}/strip/{name}" in arrays for modality in MODALITIES)
+    ]
+    if not names:
+        return None
+    blocks = [names[i : i + STRIP_COLUMNS] for i in range(0, len(names), STRIP_COLUMNS)]
+    first = next(arrays[key] for key in arrays if "/strip/" in key)
+    figure = new_figure(2.25 * STRIP_COLUMNS, 2 * len(blocks) * (2.25 * _aspect(first) + 0.28))
+    axes = figure.subplots(2 * len(blocks), STRIP_COLUMNS, squeeze=False)
+    for panel in axes.flat:
+        panel.set_axis_off()
+    for block, chosen in enumerate(blocks):
+        for row, modality in enumerate(MODALITIES):
+            for column, name in enumerate(chosen):
+                key = f"{modality}/strip/{name}"
+                if key in arrays:
+                    label = "original" if name == "none" else augmentation_label(name)
+                    _show(axes[2 * block + row][column], arrays[key], title=f"{modality}: {label}")
+    return figure
+
+
+def _show(axes: Axes, image: Any, *, title: str) -> None:
+    import numpy as np
+
+    # Each image has its own range of values: an augmentation leaves no unit.
+    low, high = np.percentile(image, (0.5, 99.5))
+    axes.imshow(image, cmap="gray", vmin=low, vmax=max(high, low + 1e-6), interpolation="nearest")
+    axes.set_title(title, fontsize=9)
+    axes.set_axis_off()
+
+
+def _contours(axes: Axes, labels: Any, n_classes: int) -> None:
+    import numpy as np
+
+    for label in range(1, n_classes + 1):
+        mask = np.asarray(labels) == label
+        if mask.any() and not mask.all():
+            colour, line = _look(label)
+            # A dark line below keeps the contour visible on bright tissue and on paper.
+            axes.contour(mask, levels=[0.5], colors="black", linewidths=2.6)
+            axes.contour(mask, levels=[0.5], colors=colour, linewidths=1.4, linestyles=line)
+
+
+def _look(label: int) -> tuple[str, str]:
+    place = label - 1
+    colour = CLASS_COLOURS[place % len(CLASS_COLOURS)]
+    return colour, LINES[place % len(LINES)]
+
+
+def _legend(figure: Figure, classes: Sequence[str]) -> None:
+    from matplotlib.lines import Line2D
+    from matplotlib.patheffects import Normal, Stroke
+
+    handles = []
+    for label, name in enumerate(classes, 1):
+        colour, line = _look(label)
+        handle = Line2D([], [], color=colour, linewidth=2, label=class_label(name))
+        handle.set(linestyle=line)
+        handle.set_path_effects([Stroke(linewidth=3.4, foreground="black"), Normal()])
+        handles.append(handle)
+    columns = math.ceil(len(handles) / math.ceil(len(handles) / 6))
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)
+
+
+def _aspect(image: Any) -> float:
+    """Returns height / width, kept within what a page can show."""
+    height, width = image.shape
+    return float(min(max(height / width, 0.4), 1.6))
+
+
+def _caption(arrays: Arrays, modality: str) -> str:
+    key = f"{modality}/caption"
+    return str(arrays[key]) if key in arrays else "example slice"
