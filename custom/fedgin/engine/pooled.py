@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,6 +93,7 @@ class PooledTraining:
         rounds: int,
         folder: Path,
         start: Weights | None = None,
+        validate_every: int = 1,
         on_round: Callable[[int, float, float], None] = lambda number, loss, score: None,
     ) -> PooledRun:
         """Trains for some rounds and keeps the best and the last weights.
@@ -100,6 +102,8 @@ class PooledTraining:
             rounds: Number of rounds.
             folder: Folder for models, state and history.
             start: Weights to start from; by default the run's initial weights.
+            validate_every: Rounds between two validations; the first and the last always take
+                place. The score of a round without one is nan.
             on_round: Told after each round its number from 1, training loss and validation score.
         """
         folder.mkdir(parents=True, exist_ok=True)
@@ -115,12 +119,13 @@ class PooledTraining:
                 validation_dice=score,
             )
             weights = add(weights, result.difference)
-            score = self._score(weights)
+            due = (number + 1) % validate_every == 0 or number + 1 == rounds
+            score = self._score(weights) if due else math.nan
             run.last = weights
             run.scores.append(score)
             run.losses.append(result.loss)
             run.seconds.append(result.seconds)
-            if not score <= max((s for s in run.scores[:-1] if s == s), default=-1.0):
+            if due and not score <= max((s for s in run.scores[:-1] if s == s), default=-1.0):
                 run.best, run.best_round = weights, number + 1
             on_round(number + 1, result.loss, score)
         self._save(run, folder)

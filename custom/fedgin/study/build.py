@@ -137,7 +137,7 @@ def choose_grid(request: StudyRequest) -> Grid:
         raise ConfigError(problems)
     grid = get_grid(request.grid, task=request.task)
     regimes = request.regimes or tuple(grid)
-    widest = get_grid("default", task=request.task)
+    widest = {**GRIDS["default"], **get_grid("default", task=request.task)}
     return {
         regime: tuple(request.augmentations) or grid.get(regime, widest[regime])
         for regime in dict.fromkeys(regimes)

@@ -25,7 +25,7 @@ class Outcome:
         seconds: Wall time.
         steps: Optimizer steps, of all its sites together.
         loss: Mean training loss of each round.
-        validation: Validation score after 0, 1, ... rounds; None where nothing could be measured.
+        validation: Validation score after 0, 1, ... rounds; None where nothing was measured.
         code: Hash of the package that ran.
     """
 

@@ -58,7 +58,6 @@ SMALLER_DEFAULTS: Mapping[str, Grid] = MappingProxyType(
                 "local": FAMILIES,
                 "centralized": BOTH,
                 "federated": BOTH,
-                "leave-one-site-out": ("gin",),
                 "leave-one-modality-out": BOTH,
                 "fine-tuned": BOTH,
             }

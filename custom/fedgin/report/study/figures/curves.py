@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Run = Mapping[str, Any]
+MARKERS = 10
 
 
 def curves_figure(runs: Sequence[Run]) -> Figure | None:
     """Draws one row of panels per arm: loss on the left, validation on the right.
 
     A line is the mean over the runs of one augmentation (training sites and seeds) that have a
-    value for that round.
+    value for that round; rounds without any are left out.
     """
     done = [run for run in runs if run["status"] == "done" and (run["loss"] or run["validation"])]
     arms = sorted({Arm(run["regime"], run["algorithm"]) for run in done}, key=lambda a: a.rank)
@@ -76,14 +77,15 @@ def _lines(axes: Axes, runs: Sequence[Run], *, key: str, first: int) -> dict[str
     handles = {}
     for name, (colour, line, marker) in LOOKS.items():
         values = mean_curve([run[key] for run in runs if run["augmentation"] == name])
-        if all(math.isnan(value) for value in values):
+        points = [(x, y) for x, y in enumerate(values, start=first) if not math.isnan(y)]
+        if not points:
             continue
         (handles[name],) = axes.plot(
-            range(first, first + len(values)),
-            values,
+            *zip(*points, strict=True),
             color=colour,
             linestyle=line,
             marker=marker,
+            markevery=math.ceil(len(points) / MARKERS),
             markersize=7 if marker == "*" else 4.5,
             markerfacecolor=colour if name in ("none", "gin") else "white",
             linewidth=2 if name == "gin" else 1.2,
