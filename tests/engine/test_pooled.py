@@ -93,6 +93,20 @@ def test_the_same_run_gives_the_same_bits(
     assert run.scores == again.scores
 
 
+def test_fewer_validations_leave_the_models_as_they_are(
+    trained: Trained, sites: list[PreparedSite], quick: ResolvedSettings, tmp_path: Path
+) -> None:
+    _, run, _, _ = trained
+    rare = PooledTraining(sites=sites, settings=quick).run(
+        rounds=ROUNDS, folder=tmp_path, validate_every=ROUNDS
+    )
+    assert all(np.array_equal(run.last[name], rare.last[name]) for name in run.last)
+    # Before the first round and after the last one; between them nothing was measured.
+    assert (rare.scores[0], rare.scores[-1]) == (run.scores[0], run.scores[-1])
+    assert np.isnan(rare.scores[1:-1]).all()
+    assert rare.best_round in (0, ROUNDS)
+
+
 def test_one_site_alone_keeps_its_own_budget(
     sites: list[PreparedSite], quick: ResolvedSettings, tmp_path: Path
 ) -> None:
