@@ -79,6 +79,8 @@ def test_interrupted_study_goes_on_where_it_stopped(
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        # Tests in a shell's background inherit an ignored SIGINT, and so would the study.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 120
     while not list(folder.glob("runs/*/run.json")) and time.monotonic() < deadline:
