@@ -17,6 +17,7 @@ from fedgin.engine.history import read_history
 from fedgin.engine.patient_scores import PatientScore, read_scores
 from fedgin.engine.site_work import HISTORY_FILE, SCORE_FOLDER
 from fedgin.errors import FedginError, Problem
+from fedgin.parent_watch import guarded
 from fedgin.sites.lookup import FOLDER_VARIABLE
 
 JOB_NAME = "simulate_job"
@@ -93,7 +94,7 @@ def simulate(
     environment = {**os.environ, FOLDER_VARIABLE: str(site_configs.resolve())}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command,
+            guarded(command),  # a killed study leaves no simulator behind
             cwd=workspace,
             env=environment,
             stdin=subprocess.DEVNULL,

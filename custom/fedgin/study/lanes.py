@@ -8,6 +8,7 @@ import subprocess
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 
 from fedgin.flare.simulation import stop
+from fedgin.parent_watch import end_with_parent
 from fedgin.study.definition import StudyDefinition
 from fedgin.study.plan import PlannedRun
 from fedgin.threads import set_threads
@@ -86,8 +87,9 @@ class Lanes:
 
 
 def start_worker(threads: int) -> None:
-    """Prepares a worker process: its threads, and no chatter on the terminal."""
+    """Prepares a worker process: its threads, its end, and no chatter on the terminal."""
     logging.getLogger().setLevel(logging.ERROR)
+    end_with_parent()
     set_threads(threads)
 
 
