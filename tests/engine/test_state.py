@@ -32,11 +32,11 @@ def test_there_is_no_state_before_the_first_round(tmp_path: Path) -> None:
     assert load_state(tmp_path, before_round=0, device=CPU) is None
 
 
-def test_the_last_two_states_are_kept_and_nothing_else(tmp_path: Path) -> None:
+def test_the_last_three_states_are_kept_and_nothing_else(tmp_path: Path) -> None:
     for number in range(5):
         save(tmp_path, number, number)
-    assert saved_rounds(tmp_path) == [3, 4]
-    assert len(list(tmp_path.iterdir())) == 2
+    assert saved_rounds(tmp_path) == [2, 3, 4]
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_a_repeated_round_starts_from_the_same_state(tmp_path: Path) -> None:
@@ -47,6 +47,28 @@ def test_a_repeated_round_starts_from_the_same_state(tmp_path: Path) -> None:
         assert state is not None
         assert state["n"] == 2
         save(tmp_path, 3, 33.0)
+
+
+def test_states_of_a_future_that_was_given_up_are_discarded(tmp_path: Path) -> None:
+    for number in range(5):
+        save(tmp_path, number, number)
+    state = load_state(tmp_path, before_round=3, device=CPU)
+    assert state is not None
+    assert state["n"] == 2
+    save(tmp_path, 3, 33.0)
+    assert saved_rounds(tmp_path) == [2, 3]
+
+
+def test_a_later_round_without_any_state_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert load_state(tmp_path, before_round=0, device=CPU) is None
+        assert caplog.messages == []
+        assert load_state(tmp_path, before_round=4, device=CPU) is None
+    (message,) = caplog.messages
+    assert "round 4" in message
+    assert str(tmp_path) in message
 
 
 def test_missed_rounds_are_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

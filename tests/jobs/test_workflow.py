@@ -35,7 +35,7 @@ def test_scaffold_brings_its_workflow_and_the_way_back(
     job = repository / "jobs" / "fed_gin_heart"
     there = export_job(job, tmp_path / "a", byoc=byoc, overrides=["algorithm=scaffold"])
     workflow = server(there)["workflows"][0]
-    assert class_of(workflow["path"]).__name__ == "ScatterAndGatherScaffold"
+    assert class_of(workflow["path"]).__name__ == "ResumableScaffold"
     assert (
         workflow["args"].keys() <= inspect.signature(class_of(workflow["path"])).parameters.keys()
     )

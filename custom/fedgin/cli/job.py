@@ -10,12 +10,21 @@ from rich.console import Console
 
 from fedgin.cli.common import SetOption
 
+CodeOption = Annotated[
+    bool,
+    typer.Option(
+        "--byoc/--installed",
+        help="with a copy of the package, or without for sites that installed it",
+    ),
+]
+
 
 def build_app() -> typer.Typer:
     """Puts the verbs below `fedgin job` together."""
     app = typer.Typer(help="Make deployable copies of jobs.", no_args_is_help=True)
     app.callback()(_jobs)
     app.command("export")(export)
+    app.command("resume")(resume)
     return app
 
 
@@ -26,19 +35,32 @@ def _jobs() -> None:
 def export(
     job: Annotated[Path, typer.Argument(help="job folder, such as jobs/fed_gin_heart")],
     out: Annotated[Path, typer.Argument(help="new folder for the copy")],
-    byoc: Annotated[
-        bool,
-        typer.Option(
-            "--byoc/--installed",
-            help="with a copy of the package, or without for sites that installed it",
-        ),
-    ],
+    byoc: CodeOption,
     overrides: SetOption = None,
 ) -> None:
     """Copy a job for deployment, with overridden settings and the package's hash."""
-    from fedgin.jobs.export import RESOURCES_FILE, export_job
+    from fedgin.jobs.export import export_job
 
     folder = export_job(job, out, byoc=byoc, overrides=overrides or [])
+    _tell(folder, byoc=byoc)
+
+
+def resume(
+    checkpoint: Annotated[Path, typer.Argument(help="checkpoint that a server wrote")],
+    out: Annotated[Path, typer.Argument(help="new folder for the job")],
+    byoc: CodeOption,
+) -> None:
+    """Make a job that goes on from a checkpoint, to the same last round."""
+    from fedgin.jobs.resume import describe, resume_job
+
+    found = resume_job(checkpoint, out, byoc=byoc)
+    Console().print(describe(found), highlight=False)
+    _tell(out, byoc=byoc)
+
+
+def _tell(folder: Path, *, byoc: bool) -> None:
+    from fedgin.jobs.export import RESOURCES_FILE
+
     console = Console()
     console.print(f"job in {folder}", highlight=False)
     if not byoc:

@@ -13,6 +13,7 @@ from fedgin.data.prepare import PreparedSite, prepare_site
 from fedgin.engine.device import choose_device
 from fedgin.engine.evaluator import Evaluation
 from fedgin.engine.history import note_round
+from fedgin.engine.lineage import join_lineage, joined_lineage, prune_lineages
 from fedgin.engine.patient_scores import patient_scores, summarise_scores, write_scores
 from fedgin.engine.picture import save_picture
 from fedgin.engine.trainer import RoundResult, Trainer
@@ -36,7 +37,8 @@ class SiteWork:
         Args:
             site: The site's file.
             settings: Settings of the run.
-            run_folder: The site's folder for this run: state between rounds, pictures.
+            run_folder: The site's folder for this run: pictures, scores, and the state between
+                rounds where the site's file names no folder for it.
 
         Raises:
             ConfigError: The site's file does not fit the task.
@@ -53,6 +55,31 @@ class SiteWork:
             device=choose_device(site.config.device),
         )
 
+    def join(self, lineage: str) -> None:
+        """Takes note of the run that the next task belongs to.
+
+        Args:
+            lineage: Name of the run, 32 hexadecimal digits; a job that goes on after a crash has
+                another run folder, but the same lineage.
+
+        Raises:
+            ConfigError: The name is of another form.
+        """
+        join_lineage(self._run_folder, lineage)
+        state = self.site.config.state
+        if state.folder is not None:
+            folder = self.state_folder
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            prune_lineages(folder.parent, days=state.days, keep=lineage)
+
+    @property
+    def state_folder(self) -> Path:
+        """Folder of the state between rounds."""
+        root, lineage = self.site.config.state.folder, joined_lineage(self._run_folder)
+        if root is None or lineage is None:
+            return self._run_folder / STATE_FOLDER
+        return Path(root) / self.site.name / lineage
+
     def own_weights(
         self, weights: Mapping[str, np.ndarray], *, before_round: int | None = None
     ) -> Mapping[str, np.ndarray]:
@@ -63,7 +90,7 @@ class SiteWork:
             before_round: The round that comes next; None after the last.
         """
         return self.trainer.starting_weights(
-            weights, state_folder=self._run_folder / STATE_FOLDER, before_round=before_round
+            weights, state_folder=self.state_folder, before_round=before_round
         )
 
     def validate(
@@ -109,7 +136,7 @@ class SiteWork:
         """Trains for one round, see `Trainer.run_round`, and notes it in the site's history."""
         result = self.trainer.run_round(
             weights,
-            state_folder=self._run_folder / STATE_FOLDER,
+            state_folder=self.state_folder,
             round_number=round_number,
             rounds=rounds,
             validation_dice=validation_dice,

@@ -1,7 +1,8 @@
 """What must survive between a site's rounds, on disk.
 
-A site's process may end after every task. The state after round r lies in its own file, and the one
-before it is kept, so that a round that is repeated after a crash starts from the same state.
+A site's process may end after every task. The state after round r lies in its own file, and the two
+before it are kept: a server that keeps two checkpoints may go on from either, and a site may be one
+round ahead of it.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from fedgin.files import write_atomically
 logger = logging.getLogger(__name__)
 
 _NAME = re.compile(r"state-after-round-(\d+)\.pt")
-KEPT = 2
+KEPT = 3
 
 
 def save_state(folder: Path, *, round_number: int, state: dict[str, Any]) -> None:
-    """Writes the state after a round, atomically, and removes all but the last two.
+    """Writes the state after a round, atomically, and removes all but the last three.
+
+    States of later rounds are those of a run that was taken up again before them: they go too.
 
     Args:
         folder: The site's state folder; it is made where it is missing.
@@ -32,7 +35,7 @@ def save_state(folder: Path, *, round_number: int, state: dict[str, Any]) -> Non
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_atomically(_file(folder, round_number), lambda file: torch.save(state, file))
     for old in saved_rounds(folder):
-        if old <= round_number - KEPT:
+        if old <= round_number - KEPT or old > round_number:
             _file(folder, old).unlink(missing_ok=True)
 
 
@@ -44,6 +47,10 @@ def load_state(folder: Path, *, before_round: int, device: torch.device) -> dict
     """
     earlier = [number for number in saved_rounds(folder) if number < before_round]
     if not earlier:
+        if before_round > 0:
+            logger.warning(
+                "round %d starts without optimizer state: none is kept in %s", before_round, folder
+            )
         return None
     if max(earlier) != before_round - 1:
         logger.warning(

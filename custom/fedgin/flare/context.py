@@ -15,6 +15,10 @@ from fedgin.package import check_package
 from fedgin.settings import SETTINGS_FILE, ResolvedSettings, read_settings
 
 CONFIG_FOLDER = "config"
+LINEAGE_HEADER = "fedgin_lineage"
+"""Header of a train task: the name of the run, the same in every job that goes on with it."""
+TOTAL_ROUNDS_HEADER = "fedgin_total_rounds"
+"""Header of a train task: rounds of the whole run, of which a job may have only the rest."""
 
 
 def app_folder(fl_ctx: FLContext) -> Path:

@@ -20,7 +20,13 @@ from nvflare.app_common.abstract.learner_spec import Learner
 from nvflare.app_common.app_constant import AppConstants, ValidateType
 
 from fedgin.errors import FedginError
-from fedgin.flare.context import job_settings, local_folder, run_folder
+from fedgin.flare.context import (
+    LINEAGE_HEADER,
+    TOTAL_ROUNDS_HEADER,
+    job_settings,
+    local_folder,
+    run_folder,
+)
 from fedgin.flare.model_message import answer, received_model
 from fedgin.sites.lookup import load_site
 from fedgin.threads import set_threads
@@ -107,6 +113,8 @@ class SiteLearner(Learner):
 
         self._stop.clear()
         try:
+            if lineage := data.get_header(LINEAGE_HEADER):
+                self._work.join(str(lineage))
             return task(
                 self._work, data, fl_ctx, lambda: abort_signal.triggered or self._stop.is_set()
             )
@@ -129,7 +137,9 @@ class SiteLearner(Learner):
         result = work.train(
             weights,
             round_number=number,
-            rounds=int(data.get_header(AppConstants.NUM_ROUNDS)),
+            rounds=int(
+                data.get_header(TOTAL_ROUNDS_HEADER) or data.get_header(AppConstants.NUM_ROUNDS)
+            ),
             validation_dice=self._validation_dice,
             control=control,
             should_stop=should_stop,

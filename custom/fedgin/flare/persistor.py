@@ -1,4 +1,4 @@
-"""The server's model: built from the job's settings, saved by FLARE's own persistor."""
+"""The server's model: from the job's settings or checkpoint, saved by FLARE's own persistor."""
 
 from __future__ import annotations
 
@@ -8,19 +8,27 @@ from nvflare.apis.event_type import EventType
 from nvflare.apis.fl_context import FLContext
 from nvflare.app_opt.pt.file_model_persistor import PTFileModelPersistor
 
+from fedgin.engine.checkpoint import load_checkpoint
+from fedgin.engine.weights import set_weights
 from fedgin.errors import FedginError
 from fedgin.flare.context import job_settings
+from fedgin.flare.job_files import carried_checkpoint
 from fedgin.networks import build_network
 
 
 class SettingsModelPersistor(PTFileModelPersistor):
-    """FLARE's PTFileModelPersistor, whose initial model comes from the job's settings and seed."""
+    """FLARE's PTFileModelPersistor, whose initial model comes from the job.
+
+    It is that of the settings and the seed, or of the checkpoint that the job carries.
+    """
 
     def handle_event(self, event: str, fl_ctx: FLContext) -> None:
         """Builds the network when the run starts, before FLARE asks for it."""
         if event == EventType.START_RUN:
             try:
                 self.model = build_network(job_settings(fl_ctx))
+                if (file := carried_checkpoint(fl_ctx)) is not None:
+                    set_weights(self.model, load_checkpoint(file).weights)
             except FedginError as error:
                 self.system_panic(str(error), fl_ctx)
                 return

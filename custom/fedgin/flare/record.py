@@ -27,14 +27,23 @@ class RecordKeeper(Widget):
         """Starts an empty record."""
         super().__init__()
         self.record = RunRecord()
+        self._restored = False
+
+    def restore(self, record: RunRecord) -> None:
+        """Goes on with the record of the run that a job continues."""
+        self.record = record
+        self._restored = True
 
     def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:
         """Takes note of what an event says."""
         if event_type == EventType.START_RUN:
             self._start(fl_ctx)
         elif event_type == AppEventType.TRAINING_STARTED:
-            self.record.planned_rounds = int(fl_ctx.get_prop(AppConstants.NUM_ROUNDS, 0))
-            self.record.first_round = int(fl_ctx.get_prop(AppConstants.START_ROUND, 0))
+            first = int(fl_ctx.get_prop(AppConstants.START_ROUND, 0))
+            if not self._restored:
+                self.record.first_round = first
+            rounds = first + int(fl_ctx.get_prop(AppConstants.NUM_ROUNDS, 0))
+            self.record.planned_rounds = rounds - self.record.first_round
         elif event_type == AppEventType.ROUND_STARTED:
             present = {client.name for client in fl_ctx.get_engine().get_clients()}
             self.record.sites = sorted(present | set(self.record.sites))

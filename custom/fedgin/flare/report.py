@@ -8,17 +8,20 @@ import sys
 
 from nvflare.apis.event_type import EventType
 from nvflare.apis.fl_context import FLContext
+from nvflare.app_common.app_event_type import AppEventType
 from nvflare.widgets.widget import Widget
 
 from fedgin.files import write_atomically
 from fedgin.flare.context import run_folder
 from fedgin.flare.persistor import SettingsModelPersistor
 from fedgin.flare.record import RecordKeeper
+from fedgin.report.contributions import contributions_csv
 from fedgin.report.run_record import RunRecord
 from fedgin.report.run_table import render, to_json
 from fedgin.report.study.federation import write_federation_report
 
 REPORT_FILE, PAGE_FILE = "report.json", "report.html"
+CONTRIBUTIONS_FILE = "contributions.csv"
 
 
 class RunReport(Widget):
@@ -37,9 +40,20 @@ class RunReport(Widget):
         self._tb_folder = tb_folder
 
     def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:
-        """Reports when the run has ended."""
-        if event_type != EventType.END_RUN:
-            return
+        """Notes the contributions after each round, and reports when the run has ended."""
+        if event_type == AppEventType.ROUND_DONE:
+            self._write_contributions(fl_ctx)
+        elif event_type == EventType.END_RUN:
+            self._write_contributions(fl_ctx)
+            self._report(fl_ctx)
+
+    def _write_contributions(self, fl_ctx: FLContext) -> None:
+        keeper = fl_ctx.get_engine().get_component(self._record_id)
+        if isinstance(keeper, RecordKeeper):
+            table = contributions_csv(keeper.record).encode()
+            write_atomically(run_folder(fl_ctx) / CONTRIBUTIONS_FILE, table)
+
+    def _report(self, fl_ctx: FLContext) -> None:
         engine = fl_ctx.get_engine()
         keeper = engine.get_component(self._record_id)
         persistor = engine.get_component(self._persistor_id)
@@ -72,7 +86,7 @@ def settle_best(record: RunRecord, persistor: SettingsModelPersistor) -> None:
         record.validation[rounds] = last
         if record.best_round is None or record.score(last) > record.score(best):
             shutil.copyfile(files["last"], files["best"])
-            record.best_round = rounds
+            record.best_round, record.best_score = rounds, record.score(last)
             record.final["best"] = last
     # "best" stands first in the report.
     record.final = {name: record.final[name] for name in files if name in record.final}

@@ -24,7 +24,6 @@ class ModalityBalancedSelector(Widget):
         """Names the component that keeps the run's record."""
         super().__init__()
         self._record_id = record_id
-        self._best = -math.inf
 
     def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:
         """Compares when the round's contributions are in; the global model is still the old one."""
@@ -37,9 +36,9 @@ class ModalityBalancedSelector(Widget):
         record = keeper.record
         finished = int(fl_ctx.get_prop(AppConstants.CURRENT_ROUND))
         score = record.score(record.validation.get(finished, {}))
-        if not math.isnan(score) and score > self._best:
-            self._best = score
-            record.best_round = finished
+        best = -math.inf if record.best_score is None else record.best_score
+        if not math.isnan(score) and score > best:
+            record.best_round, record.best_score = finished, score
             self.log_info(
                 fl_ctx, f"best so far: {score:.4f} after {finished} rounds", fire_event=False
             )

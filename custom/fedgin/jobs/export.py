@@ -46,11 +46,22 @@ def export_job(job: Path, out: Path, *, byoc: bool, overrides: Sequence[str] = (
     shutil.copytree(
         job, out, ignore=shutil.ignore_patterns("custom", "__pycache__"), dirs_exist_ok=True
     )
-    _write(out / CONFIG / SETTINGS_FILE, settings)
-    _write(out / CONFIG / SERVER_FILE, server)
+    write_json(out / CONFIG / SETTINGS_FILE, settings)
+    write_json(out / CONFIG / SERVER_FILE, server)
+    add_code(out, byoc=byoc)
+    return out
+
+
+def add_code(out: Path, *, byoc: bool) -> None:
+    """Puts the package's hash into a job, and the package or the allow-list that it needs.
+
+    Args:
+        out: The job.
+        byoc: As for `export_job`.
+    """
     root = package_root()
     stamp = {"version": fedgin.__version__, "sha256": package_hash(root)}
-    _write(out / CONFIG / PACKAGE_FILE, stamp)
+    write_json(out / CONFIG / PACKAGE_FILE, stamp)
     if byoc:
         for file in package_files(root):
             target = out / CODE / "fedgin" / file.relative_to(root)
@@ -60,8 +71,7 @@ def export_job(job: Path, out: Path, *, byoc: bool, overrides: Sequence[str] = (
         from fedgin.flare.policy import full_allow_list
 
         classes = full_allow_list(named_classes(out))
-        _write(out / RESOURCES_FILE, {"format_version": 2, "class_allow_list": classes})
-    return out
+        write_json(out / RESOURCES_FILE, {"format_version": 2, "class_allow_list": classes})
 
 
 def _check_folders(job: Path, out: Path) -> None:
@@ -74,13 +84,22 @@ def _check_folders(job: Path, out: Path) -> None:
                 "name a folder such as jobs/fed_gin_heart",
             )
         )
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ConfigError(
-            Problem(str(out), "the output folder must be new or empty", "it is not", "name another")
-        )
+    check_out(out)
     if out.resolve().is_relative_to(job.resolve()):
         raise ConfigError(
             Problem(str(out), "the output must not lie in the job", "it does", "name another")
+        )
+
+
+def check_out(out: Path) -> None:
+    """Checks that a folder is there to be filled.
+
+    Raises:
+        ConfigError: It is a file, or something lies in it.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(
+            Problem(str(out), "the output folder must be new or empty", "it is not", "name another")
         )
 
 
@@ -148,5 +167,6 @@ def _collect_paths(node: Any, found: set[str]) -> None:
             _collect_paths(value, found)
 
 
-def _write(file: Path, content: dict[str, Any]) -> None:
+def write_json(file: Path, content: dict[str, Any]) -> None:
+    """Writes one of a job's files."""
     file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 PLAIN = "nvflare.app_common.workflows.scatter_and_gather.ScatterAndGather"
-WITH_CONTROLS = "nvflare.app_common.workflows.scatter_and_gather_scaffold.ScatterAndGatherScaffold"
+WITH_CONTROLS = "fedgin.flare.scaffold_workflow.ResumableScaffold"
 AGGREGATOR = "fedgin.flare.aggregator.OrderedWeightedAggregator"
 
 

@@ -97,6 +97,7 @@ class RunRecord:
         validation: By number of finished rounds and site, the report on the global model then.
         final: By model name and site, the report of cross-site evaluation.
         best_round: Rounds after which the global model scored best, if it was ever scored.
+        best_score: Its score.
         problems: Failures in words, besides those that the record itself shows.
         files: Paths worth knowing, by description.
     """
@@ -110,6 +111,7 @@ class RunRecord:
     validation: dict[int, dict[str, SiteMetrics]] = field(default_factory=dict)
     final: dict[str, dict[str, SiteMetrics]] = field(default_factory=dict)
     best_round: int | None = None
+    best_score: float | None = None
     problems: list[str] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
 

@@ -216,6 +216,24 @@ class CacheSettings(StrictModel):
         return None if folder is None else expand_variables(folder)
 
 
+class StateSettings(StrictModel):
+    """Where a site keeps what it needs between rounds: optimizer, learning rate, own layers.
+
+    Attributes:
+        folder: A folder that outlives the run's own, so that a job can go on after a crash;
+            `${NAME}` stands for an environment variable. By default the run's own folder.
+        days: Days after which the state of a run that nobody has touched is removed.
+    """
+
+    folder: str | None = None
+    days: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 30.0
+
+    @field_validator("folder")
+    @classmethod
+    def _expand(cls, folder: str | None) -> str | None:
+        return None if folder is None else expand_variables(folder)
+
+
 LabelValues = int | tuple[int, ...]
 
 
@@ -230,6 +248,7 @@ class SiteConfig(StrictModel):
         other_labels: Values that occur in the label maps and are background for every task.
         split: Which patients train, validate and test.
         cache: Where prepared volumes are kept.
+        state: Where the state between rounds is kept.
         device: `auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:N`.
         threads: CPU threads of a training process; a fixed number, because the rounding of sums,
             and with it the last bits of the model, depends on it.
@@ -246,6 +265,7 @@ class SiteConfig(StrictModel):
         FractionSplit()
     )
     cache: CacheSettings = CacheSettings()
+    state: StateSettings = StateSettings()
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     threads: Annotated[int, Field(ge=1, le=256)] = 2
     share_images: bool = False
