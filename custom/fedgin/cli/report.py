@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +18,7 @@ def report(
         Path, typer.Argument(help="a study's folder, or the report.json of a federated run")
     ],
 ) -> None:
-    """Write report.html from a study's results, or from a federated run's report.json."""
+    """Write report.html from a study's results, or from a run's report.json with its table."""
     console = Console()
     if path.is_dir() and (path / "results.json").is_file():
         from fedgin.report.study.write import write_report
@@ -38,6 +39,8 @@ def report(
 
 
 def _run_report(path: Path) -> Path:
+    from fedgin.report.record_values import record_from_values
+    from fedgin.report.run_table import render
     from fedgin.report.study.federation import write_federation_report
 
     run = read_mapping(path)
@@ -50,6 +53,19 @@ def _run_report(path: Path) -> Path:
                 "name the report.json in the server's run folder",
             )
         )
+    try:
+        record = record_from_values({name: run[name] for name in run if name != "failures"})
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise ConfigError(
+            Problem(
+                str(path),
+                "the file must be what a federated run of this version left",
+                str(error),
+                "use the version of fedgin that the run used",
+            )
+        ) from None
+    record.files = {}  # where the run left them, on the server: here they lie elsewhere
+    sys.stdout.write(render(record))
     target = path.with_suffix(".html")
     write_federation_report(run, target)
     return target

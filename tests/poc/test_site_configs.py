@@ -1,0 +1,76 @@
+"""The folders that participants copy: they load, agree with the jobs, and keep logs at home."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nvflare.app_common.default_component_policy import DEFAULT_CLASS_ALLOW_LIST
+
+from fedgin.config import parse, read_mapping
+from fedgin.jobs.export import named_classes
+from fedgin.sites.schema import SiteConfig
+from fedgin.sites.server_file import ServerConfig
+
+HOSPITALS = ("hospital", "closed_hospital")
+KINDS = (*HOSPITALS, "server")
+
+
+def read(repository: Path, kind: str, name: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((repository / "site_configs" / kind / name).read_text())
+    return content
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_allow_list_holds_flare_s_own_and_every_class_of_our_jobs(
+    repository: Path, kind: str
+) -> None:
+    needed = set(DEFAULT_CLASS_ALLOW_LIST)
+    for job in (repository / "jobs").iterdir():
+        needed |= set(named_classes(job))
+    resources = read(repository, kind, "resources.json")
+    assert set(resources["class_allow_list"]) == needed
+    assert resources["class_list_enforcement_mode"] == "enforce"
+
+
+@pytest.mark.parametrize("kind", HOSPITALS)
+def test_no_log_is_streamed_and_killed_processes_are_replaced(repository: Path, kind: str) -> None:
+    resources = read(repository, kind, "resources.json")
+    assert resources["allow_log_streaming"] is False
+    paths = {component["id"]: component["path"] for component in resources["components"]}
+    assert paths["process_launcher"] == "fedgin.flare.launcher.RelaunchingLauncher"
+    assert not [path for path in paths.values() if "log" in path.lower()]
+
+
+def test_the_server_stores_nothing_in_a_folder_that_a_restart_empties(repository: Path) -> None:
+    text = (repository / "site_configs" / "server" / "resources.json").read_text()
+    text += (repository / "site_configs" / "server" / "server.yaml").read_text()
+    assert "/tmp" not in text
+    assert text.count("/var/lib/fedgin/") == 3  # jobs, snapshots, checkpoints
+
+
+def test_only_the_closed_hospital_refuses_code(repository: Path) -> None:
+    for kind in KINDS:
+        permissions = read(repository, kind, "authorization.json")["permissions"]
+        byoc = {permissions[role]["byoc"] for role in ("project_admin", "lead")}
+        assert byoc == ({"none"} if kind == "closed_hospital" else {"any"}), kind
+
+
+def test_hospitals_differ_in_nothing_else(repository: Path) -> None:
+    for name in ("resources.json", "privacy.json", "log_config.json"):
+        first, second = (read(repository, kind, name) for kind in HOSPITALS)
+        assert first == second, name
+
+
+def test_yaml_files_obey_the_schema(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FEDGIN_STORAGE", "/storage")
+    folder = repository / "site_configs"
+    sites = [folder / kind / "site.yaml" for kind in HOSPITALS]
+    sites += sorted((repository / "poc" / "sites").glob("*.yaml"))
+    assert len(sites) == 5
+    modalities = [parse(SiteConfig, read_mapping(f), where=str(f)).modality for f in sites]
+    assert modalities == ["CT", "MR", "CT", "CT", "MR"]
+    file = folder / "server" / "server.yaml"
+    assert parse(ServerConfig, read_mapping(file), where=str(file)).checkpoints
