@@ -69,7 +69,9 @@ job="$(python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["data"]["
 tail -n +1 -F "$kits/server/$job/log.txt" 2>/dev/null \
   | sed -u -n 's/.*RoundProgress - INFO - .*\] - //p' &
 watcher=$!
-nvflare job wait "$job" --startup-kit "$admin" >>"$out/flare.log" 2>&1 || true
+# In the background, so that a signal to this script is heeded at once.
+nvflare job wait "$job" --startup-kit "$admin" >>"$out/flare.log" 2>&1 &
+wait $! || true
 
 say "download the result"
 nvflare job download "$job" -o "$work/download" --startup-kit "$admin" >>"$out/flare.log" 2>&1

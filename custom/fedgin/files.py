@@ -28,7 +28,7 @@ def write_atomically(
     try:
         with os.fdopen(descriptor, "wb") as file:
             if callable(content):
-                content(file)
+                _call(content, file)
             else:
                 file.write(content)
             os.fchmod(file.fileno(), mode)
@@ -37,4 +37,14 @@ def write_atomically(
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _call(write: Callable[[IO[bytes]], object], file: IO[bytes]) -> None:
+    """Calls a writer; where torch hides a full disk behind an error of its own, it is shown."""
+    try:
+        write(file)
+    except RuntimeError as error:
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
         raise

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,3 +104,27 @@ def test_a_failed_write_leaves_the_old_checkpoint(checkpoint: Checkpoint, tmp_pa
         save_checkpoint(replace(checkpoint, record={"unfit": object()}), file)
     assert file.read_bytes() == before
     assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("mounting a file system needs rights that this user lacks")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_is_an_os_error_and_the_round_before_stays_whole(
+    checkpoint: Checkpoint, small_disk: Path
+) -> None:
+    large = {"weight": np.ones(150_000, dtype=np.float32)}  # 0.6 MB
+    first, second = small_disk / "after-round-00001.ckpt", small_disk / "after-round-00002.ckpt"
+    save_checkpoint(replace(checkpoint, weights=large, best_weights=None), first)
+    with pytest.raises(OSError, match="No space left"):
+        save_checkpoint(replace(checkpoint, weights=large, best_weights=None), second)
+    assert np.array_equal(load_checkpoint(first).weights["weight"], large["weight"])
+    assert list(small_disk.iterdir()) == [first]
