@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import logging
 import math
 import re
@@ -24,6 +25,7 @@ from fedgin.flare.aggregator import OrderedWeightedAggregator
 from fedgin.flare.record import RecordKeeper
 from fedgin.flare.site_meta import CASES, MODALITY, SLICES
 from fedgin.report.contributions import contribution_of
+from fedgin.report.record_values import record_from_values, record_to_values
 from fedgin.report.run_record import RunRecord
 
 ROUND = 3
@@ -284,6 +286,16 @@ def test_a_site_keeps_the_modality_of_its_first_message(
     assert contribution_of(record, "site-1", ROUND + 1) == ("refused", reason)
     assert record.modality_of("site-1") == "MR"
     assert aggregator.accept(message(modality="MR", round_number=ROUND + 1), context)
+
+
+def test_a_job_that_goes_on_knows_the_modalities_of_before(context: FLContext) -> None:
+    assert OrderedWeightedAggregator().accept(message(modality="MR"), context)
+    values = json.loads(json.dumps(record_to_values(record_of(context))))
+    context.get_engine().keeper = RecordKeeper()
+    context.get_engine().keeper.restore(record_from_values(values))
+    aggregator = OrderedWeightedAggregator()
+    assert aggregator.accept(message(modality="CT"), context) is False
+    assert aggregator.accept(message(modality="MR"), context)
 
 
 def test_an_answer_after_the_round_is_late_and_changes_nothing(context: FLContext) -> None:
