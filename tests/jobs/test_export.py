@@ -252,6 +252,12 @@ def test_the_server_s_rules_reach_its_components(job: Path, tmp_path: Path) -> N
     assert arguments_of(again, "aggregator") == aggregator
 
 
+def test_the_quorum_looks_after_the_record_and_before_the_best_model_is_chosen(job: Path) -> None:
+    components = read(job / CONFIG / "config_fed_server.json")["components"]
+    order = [component["id"] for component in components]
+    assert order.index("record") < order.index("quorum") < order.index("selector")
+
+
 def test_a_rule_that_the_job_cannot_keep_is_refused(job: Path, tmp_path: Path) -> None:
     bare = export_job(job, tmp_path / "bare", byoc=False)
     file = bare / CONFIG / "config_fed_server.json"
