@@ -12,6 +12,7 @@ import nvflare.client as flare
 from nvflare.app_common.abstract.fl_model import FLModel, ParamsType
 
 from fedgin.engine.site_work import SiteWork
+from fedgin.flare.site_meta import meta_values
 from fedgin.settings import read_settings
 from fedgin.sites.lookup import load_site
 from fedgin.threads import set_threads
@@ -46,7 +47,7 @@ def main(settings_file: Path, run_folder: Path) -> None:
                 params=result.difference,
                 params_type=ParamsType.DIFF,
                 metrics=metrics,
-                meta={"NUM_STEPS_CURRENT_ROUND": work.data.n_training_slices},
+                meta=meta_values(work.facts),
             )
         )
 

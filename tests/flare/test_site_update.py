@@ -8,16 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from nvflare.apis.dxo import DXO, DataKind, MetaKey, from_shareable
+from nvflare.apis.dxo import DXO, DataKind, from_shareable
 from nvflare.apis.fl_constant import ReservedKey
 from nvflare.apis.fl_context import FLContext
 from nvflare.apis.shareable import Shareable
 from nvflare.app_common.app_constant import AlgorithmConstants, AppConstants
 
+from fedgin.engine.site_weights import SiteFacts
 from fedgin.engine.trainer import RoundResult
 from fedgin.errors import ConfigError
 from fedgin.flare.aggregator import OrderedWeightedAggregator
 from fedgin.flare.model_message import answer, received_model
+from fedgin.flare.site_meta import meta_values
 
 from .test_aggregator import ROUND, Arrays, context, message
 
@@ -29,8 +31,9 @@ WEIGHTS, CHANGE = AppConstants.MODEL_WEIGHTS, AlgorithmConstants.SCAFFOLD_CTRL_D
 class Engine:
     """A server with three sites."""
 
-    def __init__(self, workspace: Any) -> None:
-        self.get_workspace = workspace.get_workspace
+    def __init__(self, engine: Any) -> None:
+        self.get_workspace = engine.get_workspace
+        self.get_component = engine.get_component
 
     def get_clients(self) -> list[str]:
         return ["site-1", "site-2", "site-3"]
@@ -53,7 +56,7 @@ def collection(site: str = "site-1", *, weight: float = 1.0, **parts: Any) -> Sh
         **parts,
     }
     dxo = DXO(data_kind=DataKind.COLLECTION, data={k: v for k, v in made.items() if v is not None})
-    dxo.set_meta_prop(MetaKey.NUM_STEPS_CURRENT_ROUND, weight)
+    dxo.meta.update(meta_values(SiteFacts(modality="CT", cases=1, slices=weight)))
     shareable = dxo.to_shareable()
     shareable.set_peer_props({ReservedKey.IDENTITY_NAME: site})
     shareable.add_cookie(AppConstants.CONTRIBUTION_ROUND, ROUND)

@@ -173,6 +173,15 @@ def test_overrides_reach_the_settings_and_the_server(job: Path, tmp_path: Path) 
         ("task=lung", "'lung'"),
         ("patch_size=[50,50]", "multiple of"),
         ("num_rounds", "key=value"),
+        ("weighting=size", "weighting"),
+        ("max_weight_share=0", "max_weight_share"),
+        ("max_weight_share=1.01", "max_weight_share"),
+        ("max_weight_share=true", "max_weight_share"),
+        ("min_sites.pet=1", "'pet'"),
+        ("min_sites.ct=-1", "min_sites.ct"),
+        ("min_sites.ct=1.5", "min_sites.ct"),
+        ("min_sites=2", "min_sites"),
+        ("min_site.ct=2", "did you mean 'min_sites'"),
     ],
 )
 def test_a_wrong_override_is_refused_and_nothing_written(
@@ -219,6 +228,44 @@ def test_an_output_inside_the_job_is_refused(repository: Path, tmp_path: Path) -
 def test_a_folder_that_is_no_job_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"meta\.json"):
         export_job(tmp_path, tmp_path / "out", byoc=True)
+
+
+def arguments_of(job: Path, component_id: str) -> dict[str, Any]:
+    components = read(job / CONFIG / "config_fed_server.json")["components"]
+    (found,) = (c["args"] for c in components if c["id"] == component_id)
+    arguments: dict[str, Any] = found
+    return arguments
+
+
+def test_the_server_s_rules_reach_its_components(job: Path, tmp_path: Path) -> None:
+    assert arguments_of(job, "quorum")["min_sites"] == {"ct": 1, "mr": 1}
+    overrides = ["weighting=equal_per_modality", "max_weight_share=0.5", "min_sites.ct=2"]
+    out = export_job(job, tmp_path / "out", byoc=False, overrides=overrides)
+    assert arguments_of(out, "quorum")["min_sites"] == {"ct": 2, "mr": 1}
+    aggregator = arguments_of(out, "aggregator")
+    assert aggregator["weighting"] == "equal_per_modality"
+    assert aggregator["max_weight_share"] == 0.5
+    assert aggregator["spool_above_mb"] == arguments_of(job, "aggregator")["spool_above_mb"]
+    # A rule that is not named keeps the value that an export before this one gave it.
+    again = export_job(out, tmp_path / "again", byoc=False, overrides=["min_sites.mr=0"])
+    assert arguments_of(again, "quorum")["min_sites"] == {"ct": 2, "mr": 0}
+    assert arguments_of(again, "aggregator") == aggregator
+
+
+def test_the_quorum_looks_after_the_record_and_before_the_best_model_is_chosen(job: Path) -> None:
+    components = read(job / CONFIG / "config_fed_server.json")["components"]
+    order = [component["id"] for component in components]
+    assert order.index("record") < order.index("quorum") < order.index("selector")
+
+
+def test_a_rule_that_the_job_cannot_keep_is_refused(job: Path, tmp_path: Path) -> None:
+    bare = export_job(job, tmp_path / "bare", byoc=False)
+    file = bare / CONFIG / "config_fed_server.json"
+    server = read(file)
+    server["components"] = [c for c in server["components"] if c["id"] != "quorum"]
+    file.write_text(json.dumps(server))
+    with pytest.raises(ConfigError, match="ModalityQuorum"):
+        export_job(bare, tmp_path / "out", byoc=False, overrides=["min_sites.ct=2"])
 
 
 def test_every_job_can_be_made_three_dimensional(job: Path, tmp_path: Path) -> None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 
-from fedgin.report.contributions import contributions_csv
-from fedgin.report.record_values import record_from_values, record_to_values
+import pytest
+
+from fedgin.federation_settings import MinSites
+from fedgin.report.contributions import contribution_of, contributions_csv
+from fedgin.report.quorum import shortage
+from fedgin.report.record_values import BY_ROUND, record_from_values, record_to_values
 from fedgin.report.run_record import RunRecord, SiteMetrics
 
 
@@ -22,6 +26,11 @@ def a_record() -> RunRecord:
         best_round=1,
         best_score=0.5,
         problems=["something"],
+        modalities={"a": "CT", "b": "MR"},
+        started={0: ["a", "b"], 1: ["a", "b"]},
+        refused={1: {"a": "a sent nan"}},
+        late={0: {"a": "in time after all"}},
+        shares={0: {"a": 0.25, "b": 0.75}, 1: {"b": 1.0}},
     )
 
 
@@ -32,9 +41,48 @@ def test_it_comes_back_by_way_of_json() -> None:
 
 def test_every_round_lists_every_site() -> None:
     assert contributions_csv(a_record()).splitlines() == [
-        "round,site,modality,contribution",
-        "1,a,CT,accepted",
-        "1,b,MR,accepted",
-        "2,a,CT,missing",
-        "2,b,MR,accepted",
+        "round,site,modality,contribution,weight,reason",
+        "1,a,CT,accepted,0.250000,",
+        "1,b,MR,accepted,0.750000,",
+        "2,a,CT,refused,,a sent nan",
+        "2,b,MR,accepted,1.000000,",
     ]
+
+
+def test_missing_late_and_refused_are_told_apart() -> None:
+    record = a_record()
+    record.contributions[1] = []
+    record.late[1] = {"b": "back in round 3"}
+    assert contribution_of(record, "a", 1) == ("refused", "a sent nan")
+    assert contribution_of(record, "b", 1) == ("late", "back in round 3")
+    record.refused, record.late = {}, {}
+    assert contribution_of(record, "a", 1) == ("missing", "took the task and did not answer")
+    record.started[1].remove("a")
+    assert contribution_of(record, "a", 1) == ("missing", "did not take the task")
+
+
+def test_a_record_of_an_older_checkpoint_is_read() -> None:
+    values = json.loads(json.dumps(record_to_values(a_record())))
+    for name in ("modalities", *BY_ROUND):
+        del values[name]
+    record = record_from_values(values)
+    assert record.modality_of("a") == "CT"  # from its reports
+    assert contributions_csv(record).splitlines()[3] == "2,a,CT,missing,,"
+
+
+@pytest.mark.parametrize(
+    ("given", "minimum", "reason"),
+    [
+        (["a", "b"], MinSites(), None),
+        (["b"], MinSites(), "round 2: 0 of 1 CT sites"),
+        ([], MinSites(ct=2, mr=1), "round 2: 0 of 2 CT sites, 0 of 1 MR sites"),
+        (["b"], MinSites(ct=0, mr=1), None),
+        ([], MinSites(ct=0, mr=0), None),
+    ],
+)
+def test_a_round_needs_enough_sites_of_each_modality(
+    given: list[str], minimum: MinSites, reason: str | None
+) -> None:
+    record = a_record()
+    record.contributions[1] = given
+    assert shortage(record, 1, minimum) == reason

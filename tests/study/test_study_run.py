@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_study import SMALL, SmallStudy, run_study
+from small_study import SMALL, SmallStudy, run_study, write_site
 
 from fedgin.study.rows import HEADER
 
@@ -119,3 +119,21 @@ def test_a_second_start_trains_nothing_and_changes_no_number(
     assert again.output.count("done before") == 10
     assert (small_study.folder / "results.csv").read_bytes() == before
     assert {file: file.stat().st_mtime_ns for file in models} == models
+
+
+@pytest.mark.slow
+def test_a_study_of_one_modality_needs_no_site_of_the_other(tmp_path: Path) -> None:
+    for number, protocol in enumerate(("arterial", "native")):
+        write_site(tmp_path, f"ct-{number}", modality="CT", protocol=protocol, seed=number)
+    write_site(tmp_path, "mr", modality="MR", protocol="bssfp", seed=5, cases=1)
+    study = run_study(
+        tmp_path / "out",
+        (
+            *("--task", "heart", "--sites", "ct-0,ct-1", "--unseen", "mr"),
+            *("--regimes", "federated", "--augmentations", "none"),
+            *SMALL,
+        ),
+        site_configs=tmp_path,
+    )
+    assert study.code == 0, study.output
+    assert {run["status"] for run in study.record["runs"]} == {"done"}

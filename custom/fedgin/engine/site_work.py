@@ -16,6 +16,7 @@ from fedgin.engine.history import note_round
 from fedgin.engine.lineage import join_lineage, joined_lineage, prune_lineages
 from fedgin.engine.patient_scores import patient_scores, summarise_scores, write_scores
 from fedgin.engine.picture import save_picture
+from fedgin.engine.site_weights import SiteFacts
 from fedgin.engine.trainer import RoundResult, Trainer
 from fedgin.settings import ResolvedSettings
 from fedgin.sites.lookup import Site
@@ -71,6 +72,15 @@ class SiteWork:
             folder = self.state_folder
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             prune_lineages(folder.parent, days=state.days, keep=lineage)
+
+    @property
+    def facts(self) -> SiteFacts:
+        """What the server may know of the site's training data."""
+        return SiteFacts(
+            modality=self.site.config.modality,
+            cases=len(self.data.splits["train"]),
+            slices=self.data.n_training_slices,
+        )
 
     @property
     def state_folder(self) -> Path:

@@ -99,6 +99,8 @@ class CheckpointKeeper(Widget):
         finished = int(fl_ctx.get_prop(AppConstants.CURRENT_ROUND)) + 1
         record = self._keeper(fl_ctx).record
         folder = self._folder(fl_ctx)
+        with self._keeper(fl_ctx).lock:
+            values = record_to_values(record)
         checkpoint = Checkpoint(
             lineage=self._lineage,
             finished_rounds=finished,
@@ -107,7 +109,7 @@ class CheckpointKeeper(Widget):
             weights=_arrays(fl_ctx.get_prop(AppConstants.GLOBAL_MODEL)[ModelLearnableKey.WEIGHTS]),
             best_weights=self._best_weights(fl_ctx),
             control=_arrays(fl_ctx.get_prop(AlgorithmConstants.SCAFFOLD_CTRL_GLOBAL)),
-            record=record_to_values(record),
+            record=values,
         )
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -37,6 +37,12 @@ def local_folder(fl_ctx: FLContext) -> Path:
     return Path(fl_ctx.get_engine().get_workspace().get_site_config_dir())
 
 
+def run_stopped(fl_ctx: FLContext) -> bool:
+    """Tells whether someone has stopped the run; its workflow may not know it yet."""
+    signal = fl_ctx.get_prop(ReservedKey.RUN_ABORT_SIGNAL)
+    return signal is not None and bool(signal.triggered)
+
+
 def job_settings(fl_ctx: FLContext) -> ResolvedSettings:
     """Reads the job's training settings, after checking that the code is the job's.
 

@@ -28,6 +28,7 @@ from fedgin.flare.context import (
     run_folder,
 )
 from fedgin.flare.model_message import answer, received_model
+from fedgin.flare.site_meta import meta_values
 from fedgin.sites.lookup import load_site
 from fedgin.threads import set_threads
 
@@ -41,8 +42,8 @@ LOCAL_MODEL_FILE = "local_model.pt"
 class SiteLearner(Learner):
     """Trains and validates at one site.
 
-    train: weights in, weight difference out, with the number of training slices as weight; with
-    SCAFFOLD a control travels along.
+    train: weights in, weight difference out, with modality and the numbers of training cases and
+    slices; with SCAFFOLD a control travels along.
     validate: before training on validation patients; in cross-site evaluation on validation and
     test patients. submit_model: the site's own last model, where a job asks for it.
     """
@@ -155,8 +156,10 @@ class SiteLearner(Learner):
             fire_event=False,
         )
         dxo = answer(result)
-        # FLARE's name for the aggregation weight; here the number of training slices.
+        # FLARE's own aggregators weight by this; ours by what follows.
         dxo.set_meta_prop(MetaKey.NUM_STEPS_CURRENT_ROUND, work.data.n_training_slices)
+        for key, value in meta_values(work.facts).items():
+            dxo.set_meta_prop(key, value)
         return dxo.to_shareable()
 
     def _validate(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+from typing import Any
+
 from nvflare.apis.dxo import DataKind, MetaKey, from_shareable
 from nvflare.apis.event_type import EventType
-from nvflare.apis.fl_constant import FLContextKey
+from nvflare.apis.fl_constant import FLContextKey, ReservedKey, ReturnCode
 from nvflare.apis.fl_context import FLContext
 from nvflare.app_common.app_constant import AppConstants, DefaultCheckpointFileName
 from nvflare.app_common.app_event_type import AppEventType
 from nvflare.widgets.widget import Widget
 
-from fedgin.errors import FedginError
+from fedgin.errors import ConfigError, FedginError, Problem
 from fedgin.flare.context import job_settings, received_contribution
 from fedgin.report.run_record import RunRecord, SiteMetrics
 
@@ -19,15 +22,23 @@ MODEL_NAMES = {
     f"SRV_{DefaultCheckpointFileName.GLOBAL_MODEL}": "last",
 }
 
+LONGEST_REASON = 200
+"""Letters kept of a reason, which may quote what a site sent."""
+
 
 class RecordKeeper(Widget):
-    """Writes down who contributed when and what the sites measured."""
+    """Writes down who contributed when and what the sites measured.
+
+    Sites are heard in threads of their own: whoever reads the whole record holds `lock`.
+    """
 
     def __init__(self) -> None:
         """Starts an empty record."""
         super().__init__()
         self.record = RunRecord()
+        self.lock = threading.RLock()
         self._restored = False
+        self._stopped = False
 
     def restore(self, record: RunRecord) -> None:
         """Goes on with the record of the run that a job continues."""
@@ -36,6 +47,10 @@ class RecordKeeper(Widget):
 
     def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:
         """Takes note of what an event says."""
+        with self.lock:
+            self._handle(event_type, fl_ctx)
+
+    def _handle(self, event_type: str, fl_ctx: FLContext) -> None:
         if event_type == EventType.START_RUN:
             self._start(fl_ctx)
         elif event_type == AppEventType.TRAINING_STARTED:
@@ -47,16 +62,89 @@ class RecordKeeper(Widget):
         elif event_type == AppEventType.ROUND_STARTED:
             present = {client.name for client in fl_ctx.get_engine().get_clients()}
             self.record.sites = sorted(present | set(self.record.sites))
-            self.record.contributions[int(fl_ctx.get_prop(AppConstants.CURRENT_ROUND))] = []
+            self._begin(int(fl_ctx.get_prop(AppConstants.CURRENT_ROUND)))
+        elif event_type == AppEventType.BEFORE_TRAIN_TASK:
+            self._task_taken(fl_ctx)
+        elif event_type == EventType.BEFORE_PROCESS_SUBMISSION:
+            self._answer(fl_ctx)
         elif event_type == AppEventType.AFTER_CONTRIBUTION_ACCEPT:
             self._contribution(fl_ctx)
         elif event_type == AppEventType.ROUND_DONE:
             self.record.finished_rounds += 1
+        elif event_type == AppEventType.SEND_MODEL_FOR_VALIDATION:
+            self._heard_again(fl_ctx.get_prop(AppConstants.DATA_CLIENT).name, "final evaluation")
         elif event_type == AppEventType.VALIDATION_RESULT_RECEIVED:
             self._evaluation(fl_ctx)
-        elif event_type == EventType.FATAL_SYSTEM_ERROR:
+        elif event_type == EventType.FATAL_SYSTEM_ERROR and not self._stopped:
+            # What else goes wrong while a run ends follows from the first reason.
+            self._stopped = True
             reason = str(fl_ctx.get_prop(FLContextKey.EVENT_DATA, "unknown reason"))
             self.record.problems.append(f"the job was stopped: {reason}")
+
+    def pin_modality(self, site: str, modality: str) -> None:
+        """Keeps the modality that a site first names; see `RunRecord.pin_modality`."""
+        with self.lock:
+            self.record.pin_modality(site, modality)
+
+    def note_refused(self, site: str, number: int, reason: str) -> None:
+        """Keeps why a site's answer to a round (from 0) was refused."""
+        with self.lock:
+            self.record.refused.setdefault(number, {})[site] = reason[:LONGEST_REASON]
+
+    def note_late(self, site: str, number: int, reason: str) -> None:
+        """Keeps that a site's answer to a round (from 0) missed its end."""
+        with self.lock:
+            if site not in self.record.contributions.get(number, []):
+                self.record.late.setdefault(number, {})[site] = reason[:LONGEST_REASON]
+
+    def note_shares(self, number: int, shares: dict[str, float]) -> None:
+        """Keeps what part of a round's average each site made."""
+        with self.lock:
+            self.record.shares[number] = dict(shares)
+
+    def _begin(self, number: int) -> None:
+        record = self.record
+        # A job that goes on begins a round anew that was broken off.
+        record.contributions[number], record.started[number] = [], []
+        for part in (record.refused, record.late, record.shares):
+            part.pop(number, None)
+
+    def _task_taken(self, fl_ctx: FLContext) -> None:
+        peer = fl_ctx.get_peer_context()
+        if peer is None:
+            return
+        task = fl_ctx.get_prop(AppConstants.TRAIN_SHAREABLE)
+        site, number = peer.get_identity_name(), int(task.get_header(AppConstants.CURRENT_ROUND))
+        started = self.record.started.setdefault(number, [])
+        if site not in started:
+            started.append(site)
+            self._heard_again(site, f"round {number + 1}")
+
+    def _heard_again(self, site: str, occasion: str) -> None:
+        """Marks the rounds that a site began and whose end it missed.
+
+        FLARE asks a site to drop an answer that nobody waits for, so that a slow site is told from
+        a lost one only when it takes its next task.
+        """
+        for number, started in self.record.started.items():
+            answered = {
+                *self.record.contributions.get(number, []),
+                *self.record.refused.get(number, {}),
+                *self.record.late.get(number, {}),
+            }
+            over = occasion != f"round {number + 1}"
+            if site in started and site not in answered and over:
+                reason = f"round {number + 1} was over before it answered; back in {occasion}"
+                self.note_late(site, number, reason)
+
+    def _answer(self, fl_ctx: FLContext) -> None:
+        """Notes an error code, of which FLARE's workflow tells nobody."""
+        result = fl_ctx.get_prop(FLContextKey.TASK_RESULT)
+        number = result.get_cookie(AppConstants.CONTRIBUTION_ROUND)
+        code = result.get_return_code(ReturnCode.OK)
+        site = result.get_peer_prop(key=ReservedKey.IDENTITY_NAME, default=None)
+        if isinstance(number, int) and isinstance(site, str) and code != ReturnCode.OK:
+            self.note_refused(site, number, f"{site} answered {code}")
 
     def _start(self, fl_ctx: FLContext) -> None:
         try:
@@ -77,8 +165,7 @@ class RecordKeeper(Widget):
         message = contribution.dxo.get_meta_prop(MetaKey.INITIAL_METRICS)
         try:
             # Measured before round n (from 0): the global model after n rounds.
-            metrics = SiteMetrics.from_message(message)
-            self.record.validation.setdefault(number, {})[site] = metrics
+            self.record.validation.setdefault(number, {})[site] = self._metrics(site, message)
         except ValueError as error:
             self.record.problems.append(f"round {number + 1}: metrics of {site} unread: {error}")
 
@@ -91,6 +178,30 @@ class RecordKeeper(Widget):
             dxo = from_shareable(fl_ctx.get_prop(AppConstants.VALIDATION_RESULT))
             if dxo.data_kind != DataKind.METRICS:
                 raise ValueError(f"{dxo.data_kind} instead of metrics")
-            self.record.final.setdefault(model, {})[site] = SiteMetrics.from_message(dxo.data)
+            self.record.final.setdefault(model, {})[site] = self._metrics(site, dxo.data)
         except ValueError as error:
             self.record.problems.append(f"{model} model: evaluation of {site} unread: {error}")
+
+    def _metrics(self, site: str, message: Any) -> SiteMetrics:
+        metrics = SiteMetrics.from_message(message)
+        self.record.pin_modality(site, metrics.modality)
+        return metrics
+
+
+def find_record(fl_ctx: FLContext, record_id: str) -> RecordKeeper:
+    """Returns the component that keeps the run's record.
+
+    Raises:
+        ConfigError: The job has none by that name.
+    """
+    keeper = fl_ctx.get_engine().get_component(record_id)
+    if isinstance(keeper, RecordKeeper):
+        return keeper
+    raise ConfigError(
+        Problem(
+            f"component '{record_id}'",
+            "it must be a fedgin.flare.record.RecordKeeper",
+            "none" if keeper is None else type(keeper).__name__,
+            "add it to the server's components, or correct record_id",
+        )
+    )

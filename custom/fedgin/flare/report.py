@@ -50,7 +50,8 @@ class RunReport(Widget):
     def _write_contributions(self, fl_ctx: FLContext) -> None:
         keeper = fl_ctx.get_engine().get_component(self._record_id)
         if isinstance(keeper, RecordKeeper):
-            table = contributions_csv(keeper.record).encode()
+            with keeper.lock:
+                table = contributions_csv(keeper.record).encode()
             write_atomically(run_folder(fl_ctx) / CONTRIBUTIONS_FILE, table)
 
     def _report(self, fl_ctx: FLContext) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nvflare.apis.fl_context import FLContext
+from nvflare.app_common.app_event_type import AppEventType
 from nvflare.app_common.workflows.scatter_and_gather_scaffold import ScatterAndGatherScaffold
 
 from fedgin.engine.checkpoint import load_checkpoint
@@ -11,7 +12,18 @@ from fedgin.flare.job_files import carried_checkpoint
 
 
 class ResumableScaffold(ScatterAndGatherScaffold):
-    """FLARE's own workflow; its global control starts from the checkpoint's where there is one."""
+    """FLARE's own workflow; its global control starts from the checkpoint's where there is one.
+
+    A site's error ends a round only where too few others are left, as in ScatterAndGather: FLARE's
+    SCAFFOLD forgets to count the sites and would stop the job at the first error.
+    """
+
+    def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:
+        """Counts the sites of the round that begins."""
+        super().handle_event(event_type, fl_ctx)
+        if event_type == AppEventType.ROUND_STARTED:
+            self._current_failed_clients: set[str] = set()
+            self._current_num_targets = len(fl_ctx.get_engine().get_clients())
 
     def start_controller(self, fl_ctx: FLContext) -> None:
         """Loads the control after FLARE has set it to zero."""

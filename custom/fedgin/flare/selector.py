@@ -9,6 +9,7 @@ from nvflare.app_common.app_constant import AppConstants
 from nvflare.app_common.app_event_type import AppEventType
 from nvflare.widgets.widget import Widget
 
+from fedgin.flare.context import run_stopped
 from fedgin.flare.record import RecordKeeper
 
 
@@ -27,7 +28,7 @@ class ModalityBalancedSelector(Widget):
 
     def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:
         """Compares when the round's contributions are in; the global model is still the old one."""
-        if event_type != AppEventType.BEFORE_AGGREGATION:
+        if event_type != AppEventType.BEFORE_AGGREGATION or run_stopped(fl_ctx):
             return
         keeper = fl_ctx.get_engine().get_component(self._record_id)
         if not isinstance(keeper, RecordKeeper):

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from nvflare.apis.dxo import DXO, DataKind, MetaKey
+from nvflare.apis.dxo import DXO, DataKind
 from nvflare.apis.fl_constant import ReturnCode
 from nvflare.apis.fl_context import FLContext
 from nvflare.apis.shareable import Shareable
 from nvflare.app_common.abstract.model import ModelLearnableKey
 from nvflare.app_common.app_constant import AlgorithmConstants, AppConstants
 
-from fedgin.flare.context import received_contribution
+from fedgin.engine.site_weights import SiteFacts
+from fedgin.flare.context import Contribution
+from fedgin.flare.site_meta import read_meta
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -26,21 +27,47 @@ class SiteUpdate:
 
     Attributes:
         site: Name of the site.
-        weight: Its weight in the average, above 0.
+        facts: What it says of its data.
         difference: Weights after its round minus the global ones.
         control: The change of its SCAFFOLD control; None elsewhere.
     """
 
     site: str
-    weight: float
+    facts: SiteFacts
     difference: Arrays
     control: Arrays | None
 
 
-def read_update(shareable: Shareable, fl_ctx: FLContext, *, controls: bool) -> SiteUpdate:
-    """Reads a train result and checks it against every rule.
+class LateUpdate(ValueError):
+    """An answer to a round that is over."""
+
+
+def check_round(contribution: Contribution, *, current: int, closed: bool) -> None:
+    """Checks that an answer belongs to the round that the server waits for.
 
     Args:
+        contribution: The answer.
+        current: The server's round.
+        closed: Whether that round's average has been begun.
+
+    Raises:
+        LateUpdate: Its round is over.
+        ValueError: It names a round that has not begun.
+    """
+    site, number = contribution.site, contribution.round_number
+    if number > current:
+        raise ValueError(f"{site} answered round {number + 1} in round {current + 1}")
+    if number < current or closed:
+        raise LateUpdate(f"{site} answered round {number + 1} when it was over")
+
+
+def read_update(
+    contribution: Contribution, shareable: Shareable, fl_ctx: FLContext, *, controls: bool
+) -> SiteUpdate:
+    """Reads a train result and checks it against every rule but that of its round.
+
+    Args:
+        contribution: The result's site and content.
         shareable: The result.
         fl_ctx: Context with the current round and the global model.
         controls: Whether SCAFFOLD's controls must come along.
@@ -48,14 +75,14 @@ def read_update(shareable: Shareable, fl_ctx: FLContext, *, controls: bool) -> S
     Raises:
         ValueError: The result breaks a rule.
     """
-    contribution = received_contribution(shareable)
     site, dxo = contribution.site, contribution.dxo
     code = shareable.get_return_code()
     if code and code != ReturnCode.OK:
         raise ValueError(f"{site} answered {code}")
-    current = fl_ctx.get_prop(AppConstants.CURRENT_ROUND)
-    if contribution.round_number != current:
-        raise ValueError(f"{site} answered round {contribution.round_number} in round {current}")
+    try:
+        facts = read_meta(dxo)
+    except ValueError as error:
+        raise ValueError(f"{site} sent {error}") from None
     model = fl_ctx.get_prop(AppConstants.GLOBAL_MODEL)
     weights = None if model is None else model[ModelLearnableKey.WEIGHTS]
     difference, control = _parts(site, dxo, controls=controls)
@@ -63,10 +90,7 @@ def read_update(shareable: Shareable, fl_ctx: FLContext, *, controls: bool) -> S
         raise ValueError(f"{site} sent other arrays than the model's: {odd[:3]}")
     for arrays in (difference, control or {}):
         _check_arrays(site, arrays, weights)
-    weight = dxo.get_meta_prop(MetaKey.NUM_STEPS_CURRENT_ROUND)
-    if not isinstance(weight, (int, float)) or not math.isfinite(weight) or weight <= 0:
-        raise ValueError(f"{site} sent the weight {weight!r}, not above 0")
-    return SiteUpdate(site=site, weight=float(weight), difference=difference, control=control)
+    return SiteUpdate(site=site, facts=facts, difference=difference, control=control)
 
 
 def _parts(site: str, dxo: DXO, *, controls: bool) -> tuple[Arrays, Arrays | None]:

@@ -11,6 +11,7 @@ from typing import Any
 import fedgin
 from fedgin.config import nearest, parse, read_mapping
 from fedgin.errors import ConfigError, Problem
+from fedgin.jobs.rules import PLACES, set_rules
 from fedgin.jobs.workflow import set_workflow
 from fedgin.overrides import merge, parse_overrides
 from fedgin.package import PACKAGE_FILE, package_files, package_hash, package_root
@@ -32,8 +33,8 @@ def export_job(job: Path, out: Path, *, byoc: bool, overrides: Sequence[str] = (
         byoc: True puts a copy of the package into the job, for sites that have only FLARE; False
             leaves app/custom out, for sites that installed the package, and writes resources.json
             with the class allow-list that goes into their kit's local folder.
-        overrides: `key=value` texts, for training settings and for the server's top-level values
-            such as `num_rounds`.
+        overrides: `key=value` texts, for training settings, for the server's top-level values
+            such as `num_rounds`, and for its rules; see `fedgin.federation_settings`.
 
     Returns:
         The folder written.
@@ -111,7 +112,7 @@ def _overridden(job: Path, assignments: Sequence[str]) -> tuple[dict[str, Any], 
         for key, value in server.items()
         if isinstance(value, (int, float)) and key != "format_version"
     }
-    allowed = set(TrainingSettings.model_fields) | tunable
+    allowed = set(TrainingSettings.model_fields) | tunable | set(PLACES)
     overrides = parse_overrides(assignments)
     problems = [
         Problem(
@@ -136,6 +137,7 @@ def _overridden(job: Path, assignments: Sequence[str]) -> tuple[dict[str, Any], 
     ]
     if problems:
         raise ConfigError(problems)
+    rules = {key: overrides.pop(key) for key in PLACES if key in overrides}
     settings = merge(settings, {k: v for k, v in overrides.items() if k not in tunable})
     resolved = parse(TrainingSettings, settings, where="training settings").resolve()
     from fedgin.engine.objectives import check_algorithm
@@ -145,6 +147,7 @@ def _overridden(job: Path, assignments: Sequence[str]) -> tuple[dict[str, Any], 
     check_algorithm(resolved)
     server.update({key: value for key, value in overrides.items() if key in tunable})
     set_workflow(server, algorithm=resolved.training.algorithm)
+    set_rules(server, rules)
     return settings, server
 
 

@@ -8,6 +8,9 @@ from typing import Any
 
 from fedgin.report.run_record import RunRecord, SiteMetrics
 
+BY_ROUND = ("started", "refused", "late", "shares")
+"""Fields by round that older checkpoints lack."""
+
 
 def record_to_values(record: RunRecord) -> dict[str, Any]:
     """Turns a record into values that JSON knows."""
@@ -28,6 +31,8 @@ def record_from_values(values: Mapping[str, Any]) -> RunRecord:
     content["validation"] = {
         int(number): _metrics(reports) for number, reports in content["validation"].items()
     }
+    for name in BY_ROUND:
+        content[name] = {int(number): part for number, part in content.get(name, {}).items()}
     content["final"] = {name: _metrics(reports) for name, reports in content["final"].items()}
     return RunRecord(**content)
 

@@ -100,6 +100,11 @@ class RunRecord:
         best_score: Its score.
         problems: Failures in words, besides those that the record itself shows.
         files: Paths worth knowing, by description.
+        modalities: By site its modality, as it said at first contact.
+        started: By round the sites that took its task.
+        refused: By round and site why its answer was refused.
+        late: By round and site what came of an answer that missed the round's end.
+        shares: By round and site its share in the average.
     """
 
     title: str = "federated run"
@@ -114,9 +119,26 @@ class RunRecord:
     best_score: float | None = None
     problems: list[str] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
+    modalities: dict[str, str] = field(default_factory=dict)
+    started: dict[int, list[str]] = field(default_factory=dict)
+    refused: dict[int, dict[str, str]] = field(default_factory=dict)
+    late: dict[int, dict[str, str]] = field(default_factory=dict)
+    shares: dict[int, dict[str, float]] = field(default_factory=dict)
+
+    def pin_modality(self, site: str, modality: str) -> None:
+        """Keeps the modality that a site first names, for the life of the run.
+
+        Raises:
+            ValueError: The site named another one before.
+        """
+        pinned = self.modalities.setdefault(site, modality)
+        if pinned != modality:
+            raise ValueError(f"{site} says {modality}, but said {pinned} at first contact")
 
     def modality_of(self, site: str) -> str:
         """Returns a site's modality, or "?" where it never reported one."""
+        if site in self.modalities:
+            return self.modalities[site]
         for reports in (*self.validation.values(), *self.final.values()):
             if site in reports:
                 return reports[site].modality

@@ -52,6 +52,7 @@ def run_federation(
     overrides += [
         f"num_rounds={definition.rounds_of(run)}",
         f"min_clients={len(run.train_sites)}",
+        *flatten({"min_sites": _sites_by_modality(definition, run)}),
     ]
     job = export_job(definition.job, folder / JOB, byoc=True, overrides=overrides)
     simulate(
@@ -63,6 +64,12 @@ def run_federation(
         on_start=on_start,
     )
     (folder / SECONDS_FILE).write_text(json.dumps(time.perf_counter() - start))
+
+
+def _sites_by_modality(definition: StudyDefinition, run: PlannedRun) -> dict[str, int]:
+    """Counts the sites: all of them must do their part, and a study may have one modality."""
+    modalities = [definition.modality_of[site].lower() for site in run.train_sites]
+    return {name: modalities.count(name) for name in ("ct", "mr")}
 
 
 def finish_federation(definition: StudyDefinition, run: PlannedRun) -> None:

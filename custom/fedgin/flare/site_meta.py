@@ -1,0 +1,41 @@
+"""What an update says of its site, in the message's meta."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nvflare.apis.dxo import DXO
+
+from fedgin.engine.site_weights import SiteFacts
+
+MODALITY, CASES, SLICES = "fedgin_modality", "fedgin_cases", "fedgin_slices"
+SITE_META_KEYS = (MODALITY, CASES, SLICES)
+"""All keys of ours in the meta of an update."""
+LARGEST = 1e12
+"""A count above this is no number of slices; sums of such counts stay exact enough."""
+
+
+def meta_values(facts: SiteFacts) -> dict[str, Any]:
+    """Turns a site's facts into meta, under `SITE_META_KEYS`."""
+    return {MODALITY: facts.modality, CASES: facts.cases, SLICES: facts.slices}
+
+
+def read_meta(dxo: DXO) -> SiteFacts:
+    """Reads what an update says of its site.
+
+    Raises:
+        ValueError: A value is missing, or none that a site may send.
+    """
+    modality = dxo.get_meta_prop(MODALITY)
+    if modality not in ("CT", "MR"):
+        raise ValueError(f"the modality {modality!r}, neither CT nor MR")
+    return SiteFacts(modality=modality, cases=_count(dxo, CASES), slices=_count(dxo, SLICES))
+
+
+def _count(dxo: DXO, key: str) -> float:
+    value = dxo.get_meta_prop(key)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"{key} {value!r}, no number")
+    if not 0 < value <= LARGEST:  # false for nan
+        raise ValueError(f"{key} {value!r:.20}, not above 0 and at most {LARGEST:g}")
+    return float(value)
