@@ -230,6 +230,14 @@ def test_a_folder_that_is_no_job_is_refused(tmp_path: Path) -> None:
         export_job(tmp_path, tmp_path / "out", byoc=True)
 
 
+def test_the_scheduler_waits_for_as_many_sites_as_the_rounds(
+    repository: Path, tmp_path: Path
+) -> None:
+    job = repository / "jobs" / "fed_gin_heart"
+    export_job(job, tmp_path / "job", byoc=False, overrides=["min_clients=3"])
+    assert read(tmp_path / "job" / "meta.json") == {**read(job / "meta.json"), "min_clients": 3}
+
+
 def arguments_of(job: Path, component_id: str) -> dict[str, Any]:
     components = read(job / CONFIG / "config_fed_server.json")["components"]
     (found,) = (c["args"] for c in components if c["id"] == component_id)

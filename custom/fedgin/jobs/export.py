@@ -49,8 +49,16 @@ def export_job(job: Path, out: Path, *, byoc: bool, overrides: Sequence[str] = (
     )
     write_json(out / CONFIG / SETTINGS_FILE, settings)
     write_json(out / CONFIG / SERVER_FILE, server)
+    _set_min_clients(out, server)
     add_code(out, byoc=byoc)
     return out
+
+
+def _set_min_clients(out: Path, server: dict[str, Any]) -> None:
+    """Gives FLARE's scheduler the number that the workflow waits for."""
+    if "min_clients" in server:
+        meta = read_mapping(out / "meta.json")
+        write_json(out / "meta.json", {**meta, "min_clients": server["min_clients"]})
 
 
 def add_code(out: Path, *, byoc: bool) -> None:
