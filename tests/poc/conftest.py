@@ -51,7 +51,7 @@ def tiny_job(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Call
             repository / "jobs" / "fed_gin_heart",
             tmp_path_factory.mktemp("jobs") / name,
             byoc=byoc,
-            overrides=[*TINY, *overrides],
+            overrides=list({text.split("=")[0]: text for text in (*TINY, *overrides)}.values()),
         )
 
     return export
