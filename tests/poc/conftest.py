@@ -12,6 +12,8 @@ from fedgin.jobs.export import export_job
 from .federation import TINY, Federation, copy_project, free_port
 from .walkthrough import read_sections
 
+ROUNDS = 4
+"""Rounds of the runs that are disturbed, and of the one that is not."""
 SETUP = ("1. Provision", "2. Every participant", "3. Start")
 
 
@@ -55,3 +57,9 @@ def tiny_job(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Call
         )
 
     return export
+
+
+@pytest.fixture(scope="session")
+def undisturbed(federation: Federation, tiny_job: Callable[..., Path]) -> Path:
+    """A run in which nothing went wrong: the truth for those in which something did."""
+    return federation.run(tiny_job("whole", f"num_rounds={ROUNDS}", "min_clients=3"))

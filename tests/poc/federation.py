@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import torch
 
 SERVER = "fedgin-server"
 HOSPITALS = ("hospital-a", "hospital-b", "hospital-c")
@@ -246,16 +246,18 @@ def report_of(workspace: Path) -> dict[str, Any]:
     return report
 
 
+def weights(workspace: Path) -> dict[str, torch.Tensor]:
+    """Reads a run's last global model."""
+    file = workspace / "app_server" / "FL_global_model.pt"
+    model: dict[str, torch.Tensor] = torch.load(file, weights_only=True)["model"]
+    return model
+
+
 def copy_project(repository: Path, folder: Path, *, port: int) -> None:
     """Copies the project file as a reader would who needs another port."""
     text = (repository / "poc" / "provision" / "project.yml").read_text()
     assert "8002" in text
     (folder / "project.yml").write_text(text.replace("8002", str(port)))
-
-
-def remove(folder: Path) -> None:
-    """Removes keys and kits."""
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _processes() -> Iterator[psutil.Process]:

@@ -8,22 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from .federation import HOSPITALS, Federation, contributions, report_of, wait_until
+from .conftest import ROUNDS
+from .federation import HOSPITALS, Federation, contributions, report_of, wait_until, weights
 
 pytestmark = pytest.mark.slow
-
-ROUNDS = 4
-
-
-@pytest.fixture(scope="module")
-def undisturbed(federation: Federation, tiny_job: Callable[..., Path]) -> Path:
-    return federation.run(tiny_job("whole", f"num_rounds={ROUNDS}", "min_clients=3"))
-
-
-def weights(workspace: Path) -> dict[str, torch.Tensor]:
-    file = workspace / "app_server" / "FL_global_model.pt"
-    model: dict[str, torch.Tensor] = torch.load(file, weights_only=True)["model"]
-    return model
 
 
 def test_a_killed_process_is_replaced_and_changes_nothing(

@@ -11,10 +11,17 @@ import torch
 from fedgin.flare.checkpoints import list_checkpoints
 from fedgin.jobs.resume import resume_job
 
-from .federation import HOSPITALS, SERVER, Federation, contributions, report_of, wait_until
-from .test_lost_process import ROUNDS, undisturbed, weights
+from .conftest import ROUNDS
+from .federation import (
+    HOSPITALS,
+    SERVER,
+    Federation,
+    contributions,
+    report_of,
+    wait_until,
+    weights,
+)
 
-__all__ = ["undisturbed"]
 pytestmark = pytest.mark.slow
 
 KILLED_AFTER = 2
