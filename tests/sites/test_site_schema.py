@@ -295,3 +295,10 @@ def test_a_wrong_value_is_refused_by_its_key(key: str, value: object) -> None:
 def test_a_quota_is_a_size(quota: float) -> None:
     problem = refused(cache={"quota_gb": quota})
     assert (problem.where, problem.found) == ("s.yaml: key 'cache.quota_gb'", repr(quota))
+
+
+def test_released_models_may_have_a_folder_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STORE", "/srv")
+    assert site().models.folder is None
+    assert site(models={"folder": "${STORE}/models"}).models.folder == "/srv/models"
+    assert "did you mean 'folder'" in refused(models={"foldr": "/a"}).found

@@ -74,6 +74,8 @@ class RecordKeeper(Widget):
         contribution = received_contribution(fl_ctx.get_prop(AppConstants.TRAINING_RESULT))
         number, site = contribution.round_number, contribution.site
         self.record.contributions.setdefault(number, []).append(site)
+        slices = contribution.dxo.get_meta_prop(MetaKey.NUM_STEPS_CURRENT_ROUND)
+        self.record.training_slices[site] = int(slices)
         message = contribution.dxo.get_meta_prop(MetaKey.INITIAL_METRICS)
         try:
             # Measured before round n (from 0): the global model after n rounds.

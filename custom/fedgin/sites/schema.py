@@ -234,6 +234,22 @@ class StateSettings(StrictModel):
         return None if folder is None else expand_variables(folder)
 
 
+class ModelSettings(StrictModel):
+    """Where a site keeps the models that federated runs released to it.
+
+    Attributes:
+        folder: A folder that outlives the run's own; `${NAME}` stands for an environment variable.
+            By default the run's own folder.
+    """
+
+    folder: str | None = None
+
+    @field_validator("folder")
+    @classmethod
+    def _expand(cls, folder: str | None) -> str | None:
+        return None if folder is None else expand_variables(folder)
+
+
 LabelValues = int | tuple[int, ...]
 
 
@@ -249,6 +265,7 @@ class SiteConfig(StrictModel):
         split: Which patients train, validate and test.
         cache: Where prepared volumes are kept.
         state: Where the state between rounds is kept.
+        models: Where released models are kept.
         device: `auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:N`.
         threads: CPU threads of a training process; a fixed number, because the rounding of sums,
             and with it the last bits of the model, depends on it.
@@ -266,6 +283,7 @@ class SiteConfig(StrictModel):
     )
     cache: CacheSettings = CacheSettings()
     state: StateSettings = StateSettings()
+    models: ModelSettings = ModelSettings()
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     threads: Annotated[int, Field(ge=1, le=256)] = 2
     share_images: bool = False
