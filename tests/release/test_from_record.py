@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,17 +10,13 @@ import pytest
 import fedgin
 from fedgin.package import package_hash, package_root
 from fedgin.release.card import ModelCard, card_from_text
-from fedgin.report.run_record import RunRecord
 from fedgin.settings import ResolvedSettings, make_settings
-
-from .conftest import LINEAGE
-
-Make = Callable[[ResolvedSettings | None], tuple[bytes, ModelCard]]
+from released_models import LINEAGE, make_record, make_release
 
 
 @pytest.fixture
-def card(make: Make) -> ModelCard:
-    return make(None)[1]
+def card(quick: ResolvedSettings) -> ModelCard:
+    return make_release(quick)[1]
 
 
 def test_it_says_where_the_model_comes_from(card: ModelCard) -> None:
@@ -65,9 +60,10 @@ def test_the_settings_are_whole(card: ModelCard, quick: ResolvedSettings) -> Non
     assert (again.geometry, again.tolerance_mm) == (quick.geometry, quick.tolerance_mm)
 
 
-def test_a_site_that_never_answered_is_shown_with_nothing(make: Make, record: RunRecord) -> None:
+def test_a_site_that_never_answered_is_shown_with_nothing(quick: ResolvedSettings) -> None:
+    record = make_record()
     record.sites.append("z")
-    facts = make(None)[1].sites["z"]
+    facts = make_release(quick, record)[1].sites["z"]
     assert facts.model_dump() == dict.fromkeys(
         ("modality", "training_slices", "validation", "test")
     )
@@ -87,7 +83,7 @@ def test_a_card_is_json_and_comes_back(card: ModelCard) -> None:
         ({"normalization": "batch", "algorithm": "fedbn"}, "layers of its own"),
     ],
 )
-def test_the_limits_follow_the_settings(make: Make, settings: dict[str, Any], words: str) -> None:
-    card = make(make_settings(task="heart", channels=[8, 16], **settings))[1]
+def test_the_limits_follow_the_settings(settings: dict[str, Any], words: str) -> None:
+    card = make_release(make_settings(task="heart", channels=[8, 16], **settings))[1]
     assert any(words in sentence for sentence in card.limits)
     assert card.intended_use[0] == ("Research on the segmentation of heart in CT and MR volumes.")

@@ -25,6 +25,13 @@ from fedgin.release.model_file import (
     write_release,
 )
 from fedgin.settings import ResolvedSettings, make_settings
+from released_models import release_into
+
+
+@pytest.fixture
+def released(quick: ResolvedSettings, tmp_path: Path) -> Path:
+    """A release folder with the quick network's initial weights."""
+    return release_into(tmp_path / "release", quick)
 
 
 def change_card(folder: Path, **values: Any) -> None:
@@ -60,7 +67,7 @@ def test_folder_and_file_are_the_same_model(released: Path) -> None:
 
 
 def test_whole_numbers_and_arrays_without_dimensions_survive(
-    released: Path, record: object
+    released: Path,
 ) -> None:
     weights = {
         "count": np.array(7, dtype=np.int64),
@@ -175,8 +182,7 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
         read_release(tmp_path)
 
 
-def test_batch_statistics_are_kept(tmp_path: Path, make: Any) -> None:
+def test_batch_statistics_are_kept(tmp_path: Path) -> None:
     settings = make_settings(task="heart", channels=[8, 16], normalization="batch")
-    write_release(tmp_path / "r", *make(settings))
-    weights = read_release(tmp_path / "r").weights
+    weights = read_release(release_into(tmp_path / "r", settings)).weights
     assert any(name.endswith("num_batches_tracked") for name in weights)

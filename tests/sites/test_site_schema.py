@@ -14,6 +14,7 @@ from fedgin.sites.schema import (
     FractionSplit,
     GlobbedData,
     ListedData,
+    OnlyTestSplit,
     PatientSplit,
     PhantomData,
     SiteConfig,
@@ -256,10 +257,15 @@ def test_slabs_share_one_volume() -> None:
     assert refused(split={"by": "slab", "train": 0}).where == "s.yaml: key 'split.slab.train'"
 
 
+def test_all_patients_may_test() -> None:
+    assert site(split={"by": "test"}).split == OnlyTestSplit(by="test")
+    assert "by" in refused(split={"by": "test", "train": ["a"]}).found
+
+
 def test_an_unknown_split_lists_the_known_ones() -> None:
     problem = refused(split={"by": "slice"})
     assert problem.where == "s.yaml: key 'split'"
-    assert all(name in problem.rule for name in ("fraction", "patient", "slab"))
+    assert all(name in problem.rule for name in ("fraction", "patient", "slab", "test"))
 
 
 # ---------------------------------------------------------------- the rest

@@ -12,9 +12,13 @@ from nvflare.widgets.widget import Widget
 
 from fedgin.errors import FedginError
 from fedgin.flare.context import job_settings, received_contribution
+from fedgin.flare.job_files import carried_model
+from fedgin.release.card import CARD_FILE, read_card
 from fedgin.report.run_record import RunRecord, SiteMetrics
 
+RELEASED_MODEL = "released"
 MODEL_NAMES = {
+    f"SRV_{RELEASED_MODEL}": RELEASED_MODEL,
     f"SRV_{DefaultCheckpointFileName.BEST_GLOBAL_MODEL}": "best",
     f"SRV_{DefaultCheckpointFileName.GLOBAL_MODEL}": "last",
 }
@@ -52,6 +56,10 @@ class RecordKeeper(Widget):
             self._contribution(fl_ctx)
         elif event_type == AppEventType.ROUND_DONE:
             self.record.finished_rounds += 1
+        elif event_type == AppEventType.SEND_MODEL_FOR_VALIDATION:
+            # Without training this is where it shows who should take part.
+            measuring = fl_ctx.get_prop(AppConstants.PARTICIPATING_CLIENTS, [])
+            self.record.sites = sorted({*measuring, *self.record.sites})
         elif event_type == AppEventType.VALIDATION_RESULT_RECEIVED:
             self._evaluation(fl_ctx)
         elif event_type == EventType.FATAL_SYSTEM_ERROR:
@@ -61,11 +69,15 @@ class RecordKeeper(Widget):
     def _start(self, fl_ctx: FLContext) -> None:
         try:
             training = job_settings(fl_ctx).training
+            if (folder := carried_model(fl_ctx)) is not None:
+                self.record.started_from = read_card(folder / CARD_FILE).weights.sha256
         except FedginError:
             return  # the persistor stops the job and says why
         title = f"federated {training.task}, augmentation {training.augmentation}"
         if training.algorithm != "fedavg":
             title += f", algorithm {training.algorithm}"
+        if self.record.started_from is not None:
+            title += f", from model {self.record.started_from[:16]}"
         self.record.title = title
 
     def _contribution(self, fl_ctx: FLContext) -> None:

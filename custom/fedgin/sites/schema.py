@@ -199,6 +199,16 @@ class SlabSplit(StrictModel):
         return self
 
 
+class OnlyTestSplit(StrictModel):
+    """All patients measure: for a site that never trains, as in an external validation.
+
+    Attributes:
+        by: Always `test`.
+    """
+
+    by: Literal["test"]
+
+
 class CacheSettings(StrictModel):
     """Where prepared volumes are kept.
 
@@ -278,9 +288,9 @@ class SiteConfig(StrictModel):
     ]
     labels: dict[str, LabelValues] | None = None
     other_labels: tuple[int, ...] = ()
-    split: Annotated[FractionSplit | PatientSplit | SlabSplit, Field(discriminator="by")] = (
-        FractionSplit()
-    )
+    split: Annotated[
+        FractionSplit | PatientSplit | SlabSplit | OnlyTestSplit, Field(discriminator="by")
+    ] = FractionSplit()
     cache: CacheSettings = CacheSettings()
     state: StateSettings = StateSettings()
     models: ModelSettings = ModelSettings()
