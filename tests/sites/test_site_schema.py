@@ -9,6 +9,7 @@ import pytest
 
 from fedgin.config import parse
 from fedgin.errors import ConfigError, Problem
+from fedgin.sites.folders import expand_variables
 from fedgin.sites.schema import (
     DatalistData,
     FractionSplit,
@@ -19,7 +20,6 @@ from fedgin.sites.schema import (
     PhantomData,
     SiteConfig,
     SlabSplit,
-    expand_variables,
 )
 
 PHANTOM = {"kind": "phantom", "protocol": "arterial", "seed": 1, "cases": 4}

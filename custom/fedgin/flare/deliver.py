@@ -74,7 +74,7 @@ class DeliverModel(Controller):
         record: RunRecord = fl_ctx.get_engine().get_component(self._record_id).record
         try:
             content, card = self._release(record, fl_ctx)
-        except (FedginError, OSError) as error:
+        except (FedginError, OSError, ValueError) as error:
             self._note(record, f"no model was released: {error}", fl_ctx)
             return
         record.released = card.weights.sha256

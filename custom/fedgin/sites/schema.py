@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
@@ -10,25 +9,14 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from fedgin.config import StrictModel
+from fedgin.sites.folders import (
+    CacheSettings,
+    ModelSettings,
+    StateSettings,
+    expand_variables,
+)
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
-_VARIABLE = re.compile(r"\$\{(\w+)\}")
-
-
-def expand_variables(text: str) -> str:
-    """Replaces each `${NAME}` by the environment variable of that name.
-
-    Raises:
-        ValueError: A variable is not set or empty.
-    """
-
-    def value(match: re.Match[str]) -> str:
-        found = os.environ.get(match.group(1), "")
-        if not found:
-            raise ValueError(f"the environment variable {match.group(1)} must be set")
-        return found
-
-    return _VARIABLE.sub(value, text)
 
 
 class PhantomData(StrictModel):
@@ -207,57 +195,6 @@ class OnlyTestSplit(StrictModel):
     """
 
     by: Literal["test"]
-
-
-class CacheSettings(StrictModel):
-    """Where prepared volumes are kept.
-
-    Attributes:
-        folder: Folder of the cache; by default `fedgin` in the user's cache folder.
-        quota_gb: Size in GB above which the entries unused for longest are removed.
-    """
-
-    folder: str | None = None
-    quota_gb: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 20.0
-
-    @field_validator("folder")
-    @classmethod
-    def _expand(cls, folder: str | None) -> str | None:
-        return None if folder is None else expand_variables(folder)
-
-
-class StateSettings(StrictModel):
-    """Where a site keeps what it needs between rounds: optimizer, learning rate, own layers.
-
-    Attributes:
-        folder: A folder that outlives the run's own, so that a job can go on after a crash;
-            `${NAME}` stands for an environment variable. By default the run's own folder.
-        days: Days after which the state of a run that nobody has touched is removed.
-    """
-
-    folder: str | None = None
-    days: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 30.0
-
-    @field_validator("folder")
-    @classmethod
-    def _expand(cls, folder: str | None) -> str | None:
-        return None if folder is None else expand_variables(folder)
-
-
-class ModelSettings(StrictModel):
-    """Where a site keeps the models that federated runs released to it.
-
-    Attributes:
-        folder: A folder that outlives the run's own; `${NAME}` stands for an environment variable.
-            By default the run's own folder.
-    """
-
-    folder: str | None = None
-
-    @field_validator("folder")
-    @classmethod
-    def _expand(cls, folder: str | None) -> str | None:
-        return None if folder is None else expand_variables(folder)
 
 
 LabelValues = int | tuple[int, ...]
