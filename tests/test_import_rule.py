@@ -118,6 +118,11 @@ def test_importing_the_learner_loads_neither_torch_nor_monai() -> None:
     assert loaded_after(statement, ("torch", "monai", "scipy", "nvflare")) <= {"nvflare", "scipy"}
 
 
+def test_receiving_a_model_needs_neither_torch_nor_monai() -> None:
+    statement = "from fedgin.flare.delivery import ModelReceiver; ModelReceiver()"
+    assert loaded_after(statement, ("torch", "monai", "nvflare")) == {"nvflare"}
+
+
 def test_the_engine_loads_no_nvflare() -> None:
     statement = "import fedgin.engine.pooled, fedgin.engine.site_work, fedgin.report.run_table"
     assert loaded_after(statement, ("torch", "nvflare")) == {"torch"}

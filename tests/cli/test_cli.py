@@ -16,7 +16,8 @@ from typer.testing import CliRunner, Result
 from fedgin.cli import build_app, main
 from fedgin.engine.weights import set_weights
 from fedgin.networks import build_network
-from fedgin.settings import make_settings
+from fedgin.settings import ResolvedSettings, make_settings
+from released_models import release_into
 
 TINY = {"channels": [4, 8], "patch_size": [32, 32], "batch_size": 2, "steps_per_round": 2}
 TINY_OPTIONS = [
@@ -206,3 +207,19 @@ def test_job_export_writes_the_overridden_job(repository: Path, tmp_path: Path) 
     assert "class_allow_list" in result.output
     server = json.loads((out / "app/config/config_fed_server.json").read_text())
     assert server["num_rounds"] == 9
+
+
+def test_an_evaluation_is_exported_from_a_model_and_refused_without(
+    repository: Path,
+    quick: ResolvedSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    source = str(repository / "jobs" / "evaluate")
+    model = release_into(tmp_path / "release", quick)
+    result = call("job", "export", source, str(tmp_path / "a"), "--byoc", "--from", str(model))
+    assert result.exit_code == 0
+    assert (tmp_path / "a/app/config/start/model.safetensors").is_file()
+    said = refusal(monkeypatch, capsys, "job", "export", source, str(tmp_path / "b"), "--byoc")
+    assert "--from MODEL" in said

@@ -13,7 +13,7 @@ import pytest
 from fedgin.data.cache import VolumeCache
 from fedgin.data.hashing import FileHashes
 from fedgin.errors import ConfigError
-from fedgin.sites.schema import CacheSettings
+from fedgin.sites.folders import CacheSettings
 
 ARRAY = np.arange(1000, dtype=np.float64)  # 8128 bytes as .npy
 

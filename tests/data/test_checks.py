@@ -253,6 +253,12 @@ def test_empty_data_set(splits: dict[str, list[tuple[str, str]]], found: str) ->
     says(problem, "splits", "must have at least one case", found, "name at least one case")
 
 
+def test_where_nobody_trains_no_training_split_is_needed() -> None:
+    assert check_split({"train": [], "test": [("a", "p")]}, training=None) == []
+    (problem,) = check_split({"train": [], "test": []}, training=None)
+    assert "at least one case" in problem.rule
+
+
 def test_all_problems_of_splits_come_together() -> None:
     splits = {"train": [], "valid": [("a", "p1"), ("b", "p2")], "test": [("a", "p1"), ("c", "p2")]}
     wheres = [problem.where for problem in check_split(splits)]

@@ -129,6 +129,12 @@ def test_a_split_of_the_data_set_goes_before_the_sites() -> None:
     assert named(splits) == {"train": ["a"], "validation": ["c"], "test": ["b"]}
 
 
+def test_a_site_that_only_tests_tests_on_everyone_whatever_its_data_say() -> None:
+    cases = [case("a", fixed="train"), case("b"), case("c", fixed="validation")]
+    dealt = named(split_cases(site_with(by="test"), cases))
+    assert dealt == {"train": [], "validation": [], "test": ["a", "b", "c"]}
+
+
 def test_slabs_give_every_case_to_every_split_with_a_share(tmp_path: Path) -> None:
     site = make_site(tmp_path, split={"by": "slab", "train": 0.7, "test": 0.3})
     assert named(split_cases(site, [case("a"), case("b")])) == {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,12 @@ import pytest
 from fedgin.engine.evaluator import Aborted
 from fedgin.engine.site_work import SiteWork, none_if_nan
 from fedgin.engine.weights import add, get_weights
+from fedgin.errors import DataError
 from fedgin.networks import build_network
 from fedgin.report.run_record import SiteMetrics
 from fedgin.settings import ResolvedSettings
 from fedgin.sites.lookup import Site
+from fedgin.sites.schema import SiteConfig
 
 
 @pytest.fixture
@@ -79,3 +82,19 @@ def test_a_picture_is_written_for_the_sites_user_alone(work: SiteWork, tmp_path:
     file = tmp_path / "run" / "pictures" / "after-round-0.png"
     assert file.stat().st_mode & 0o077 == 0
     assert file.parent.stat().st_mode & 0o077 == 0
+
+
+def test_a_site_without_training_patients_measures_and_cannot_train(
+    load: Callable[[str], Site], quick: ResolvedSettings, tmp_path: Path
+) -> None:
+    site = load("site-1")
+    values = {**site.config.model_dump(), "split": {"by": "test"}}
+    outside = replace(site, config=SiteConfig.model_validate(values))
+    with pytest.raises(DataError, match="training split must have at least one case"):
+        SiteWork(site=outside, settings=quick, run_folder=tmp_path / "a")
+    work = SiteWork(site=outside, settings=quick, run_folder=tmp_path / "b", trains=False)
+    everyone = SiteWork(site=site, settings=quick, run_folder=tmp_path / "c").data.splits
+    weights = get_weights(build_network(quick))
+    tested = {row.case for row in work.test(weights).cases}
+    assert tested == {case.name for cases in everyone.values() for case in cases}
+    assert work.metrics(work.validate(weights))["dice"] is None

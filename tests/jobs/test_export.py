@@ -19,7 +19,11 @@ from fedgin.jobs.export import export_job
 from fedgin.package import check_package, package_hash
 from fedgin.settings import read_settings
 
-JOBS = sorted(path.parent.name for path in Path(__file__).parents[2].glob("jobs/*/meta.json"))
+# Jobs that train; jobs/evaluate has no settings of its own, see test_from_model.py.
+JOBS = sorted(
+    path.parents[2].name
+    for path in Path(__file__).parents[2].glob("jobs/*/app/config/training.json")
+)
 PACKAGE = Path(fedgin.__file__).parent
 CONFIG = Path("app/config")
 

@@ -83,3 +83,12 @@ def test_the_page_is_written_whole(tmp_path: Path) -> None:
     assert (tmp_path / "report.html").read_text().endswith("</html>\n")
     with pytest.raises(OSError, match="nowhere"):
         write_federation_report(run(), tmp_path / "nowhere" / "report.html")
+
+
+def test_the_page_shows_who_holds_the_released_model() -> None:
+    content = run()
+    assert "Released model" not in render_federation(content)
+    held = {**content, "released": "a" * 64, "receipts": {"site-1": "a" * 64}}
+    text = render_federation(held)
+    assert ["site-1", "holds it"] in cells(text, "site-1")
+    assert ["site-2", "none"] in cells(text, "site-2")

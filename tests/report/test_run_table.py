@@ -200,3 +200,22 @@ def test_a_good_message_is_read() -> None:
 def test_a_message_of_another_form_is_refused(message: Any) -> None:
     with pytest.raises(ValueError, match=r"metrics|Dice"):
         SiteMetrics.from_message(message)
+
+
+def test_who_holds_the_released_model_is_said() -> None:
+    record = complete()
+    record.released = "a" * 64
+    record.receipts = dict.fromkeys(MODALITY, "a" * 64)
+    assert record.failures() == []
+    assert f"Released model {'a' * 16} held by site-1, site-2, site-3" in render(record)
+
+
+def test_a_site_without_the_released_model_is_a_failure() -> None:
+    record = complete()
+    record.released = "a" * 64
+    record.receipts = {"site-1": "a" * 64, "site-2": "b" * 64}
+    assert record.failures() == [
+        "released model: no receipt from site-3",
+        f"released model: site-2 stored another file, hash {'b' * 16}",
+    ]
+    assert f"Released model {'a' * 16} held by site-1\n" in render(record)

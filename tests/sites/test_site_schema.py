@@ -9,16 +9,17 @@ import pytest
 
 from fedgin.config import parse
 from fedgin.errors import ConfigError, Problem
+from fedgin.sites.folders import expand_variables
 from fedgin.sites.schema import (
     DatalistData,
     FractionSplit,
     GlobbedData,
     ListedData,
+    OnlyTestSplit,
     PatientSplit,
     PhantomData,
     SiteConfig,
     SlabSplit,
-    expand_variables,
 )
 
 PHANTOM = {"kind": "phantom", "protocol": "arterial", "seed": 1, "cases": 4}
@@ -256,10 +257,15 @@ def test_slabs_share_one_volume() -> None:
     assert refused(split={"by": "slab", "train": 0}).where == "s.yaml: key 'split.slab.train'"
 
 
+def test_all_patients_may_test() -> None:
+    assert site(split={"by": "test"}).split == OnlyTestSplit(by="test")
+    assert "by" in refused(split={"by": "test", "train": ["a"]}).found
+
+
 def test_an_unknown_split_lists_the_known_ones() -> None:
     problem = refused(split={"by": "slice"})
     assert problem.where == "s.yaml: key 'split'"
-    assert all(name in problem.rule for name in ("fraction", "patient", "slab"))
+    assert all(name in problem.rule for name in ("fraction", "patient", "slab", "test"))
 
 
 # ---------------------------------------------------------------- the rest
@@ -295,3 +301,10 @@ def test_a_wrong_value_is_refused_by_its_key(key: str, value: object) -> None:
 def test_a_quota_is_a_size(quota: float) -> None:
     problem = refused(cache={"quota_gb": quota})
     assert (problem.where, problem.found) == ("s.yaml: key 'cache.quota_gb'", repr(quota))
+
+
+def test_released_models_may_have_a_folder_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STORE", "/srv")
+    assert site().models.folder is None
+    assert site(models={"folder": "${STORE}/models"}).models.folder == "/srv/models"
+    assert "did you mean 'folder'" in refused(models={"foldr": "/a"}).found

@@ -18,6 +18,13 @@ CodeOption = Annotated[
     ),
 ]
 
+ModelOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--from", help="released model (folder or .safetensors) to start from, or to evaluate"
+    ),
+]
+
 
 def build_app() -> typer.Typer:
     """Puts the verbs below `fedgin job` together."""
@@ -37,11 +44,12 @@ def export(
     out: Annotated[Path, typer.Argument(help="new folder for the copy")],
     byoc: CodeOption,
     overrides: SetOption = None,
+    model: ModelOption = None,
 ) -> None:
     """Copy a job for deployment, with overridden settings and the package's hash."""
     from fedgin.jobs.export import export_job
 
-    folder = export_job(job, out, byoc=byoc, overrides=overrides or [])
+    folder = export_job(job, out, byoc=byoc, overrides=overrides or [], model=model)
     _tell(folder, byoc=byoc)
 
 

@@ -25,6 +25,7 @@ def prepare(
     from fedgin.data.prepare import prepare_site
     from fedgin.data.split import SPLITS
     from fedgin.errors import DataError, FedginError, Problem
+    from fedgin.sites.schema import OnlyTestSplit
 
     settings = settings_from(task, overrides, job)
     table = Table(
@@ -33,7 +34,8 @@ def prepare(
     problems: list[Problem] = []
     for site in sites_from(sites):
         try:
-            data = prepare_site(site, settings)
+            only_tests = isinstance(site.config.split, OnlyTestSplit)
+            data = prepare_site(site, settings, partial=only_tests, trains=not only_tests)
         except FedginError as error:
             problems += error.problems
             continue

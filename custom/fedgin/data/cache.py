@@ -18,7 +18,7 @@ import numpy as np
 
 from fedgin.data.hashing import FileHashes
 from fedgin.errors import ConfigError, Problem
-from fedgin.sites.schema import CacheSettings
+from fedgin.sites.folders import CacheSettings
 
 logger = logging.getLogger(__name__)
 

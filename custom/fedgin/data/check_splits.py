@@ -9,13 +9,13 @@ from fedgin.errors import Problem
 
 
 def check_split(
-    splits: Mapping[str, Sequence[tuple[str, str]]], *, training: str = "train"
+    splits: Mapping[str, Sequence[tuple[str, str]]], *, training: str | None = "train"
 ) -> list[Problem]:
     """Find cases and patients that stand in more than one split, and missing training cases.
 
     Args:
         splits: Split name -> its cases, each as (case, patient).
-        training: Name of the split that must not be empty.
+        training: Name of the split that must not be empty; None where nobody trains.
 
     Returns:
         All problems, none where the splits are sound.
@@ -25,7 +25,7 @@ def check_split(
         mend = "name at least one case in the site's file"
         return [Problem("splits", "a data set must have at least one case", found, mend)]
     problems = []
-    if not splits.get(training):
+    if training is not None and not splits.get(training):
         sizes = ", ".join(f"{name}: {len(cases)}" for name, cases in splits.items())
         problems.append(
             Problem(

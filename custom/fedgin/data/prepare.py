@@ -84,13 +84,16 @@ class PreparedSite:
         return sum(case.image.shape[0] for case in self.splits["train"])
 
 
-def prepare_site(site: Site, settings: ResolvedSettings, *, partial: bool = False) -> PreparedSite:
+def prepare_site(
+    site: Site, settings: ResolvedSettings, *, partial: bool = False, trains: bool = True
+) -> PreparedSite:
     """Prepares all cases of a site, or opens them where they were prepared before.
 
     Args:
         site: The site's file.
         settings: Settings of the run.
         partial: Whether the site may lack structures of the task, as one that only tests may.
+        trains: Whether the site must have cases to train on.
 
     Raises:
         ConfigError: The site's file does not fit the task.
@@ -107,7 +110,8 @@ def prepare_site(site: Site, settings: ResolvedSettings, *, partial: bool = Fals
         raise ConfigError([*error.problems, *problems]) from None
     if not isinstance(site.config.split, SlabSplit):
         problems += check_split(
-            {name: [(c.name, c.patient) for c in dealt] for name, dealt in splits.items()}
+            {name: [(c.name, c.patient) for c in dealt] for name, dealt in splits.items()},
+            training="train" if trains else None,
         )
     if problems:
         raise DataError(problems)

@@ -8,7 +8,7 @@ from fedgin.data.sources import Case
 from fedgin.errors import ConfigError, Problem
 from fedgin.seeding import numpy_generator
 from fedgin.sites.lookup import Site
-from fedgin.sites.schema import FractionSplit, PatientSplit, SlabSplit
+from fedgin.sites.schema import FractionSplit, OnlyTestSplit, PatientSplit, SlabSplit
 
 SPLITS = ("train", "validation", "test")
 
@@ -16,13 +16,15 @@ SPLITS = ("train", "validation", "test")
 def split_cases(site: Site, cases: Sequence[Case]) -> dict[str, list[Case]]:
     """Deals a site's cases out to the splits.
 
-    A data set that brings its own split keeps it. A slab split gives every case to every split;
-    the slices are divided later.
+    A data set that brings its own split keeps it, but where the site says that all patients test.
+    A slab split gives every case to every split; the slices are divided later.
 
     Raises:
         ConfigError: An explicit split names an unknown patient or leaves one out.
     """
     split = site.config.split
+    if isinstance(split, OnlyTestSplit):
+        return {"train": [], "validation": [], "test": list(cases)}
     if any(case.fixed_split for case in cases):
         return {name: [c for c in cases if c.fixed_split == name] for name in SPLITS}
     if isinstance(split, SlabSplit):

@@ -32,7 +32,9 @@ ShouldStop = Callable[[], bool]
 class SiteWork:
     """One site's share of a federated run, without a word of the federation's software."""
 
-    def __init__(self, *, site: Site, settings: ResolvedSettings, run_folder: Path) -> None:
+    def __init__(
+        self, *, site: Site, settings: ResolvedSettings, run_folder: Path, trains: bool = True
+    ) -> None:
         """Prepares the site's data and builds the trainer.
 
         Args:
@@ -40,6 +42,8 @@ class SiteWork:
             settings: Settings of the run.
             run_folder: The site's folder for this run: pictures, scores, and the state between
                 rounds where the site's file names no folder for it.
+            trains: False where the run only measures: then the site may have no patients to train
+                on, and may lack structures of the task.
 
         Raises:
             ConfigError: The site's file does not fit the task.
@@ -48,7 +52,7 @@ class SiteWork:
         self.site = site
         self.settings = settings
         self._run_folder = run_folder
-        self.data: PreparedSite = prepare_site(site, settings)
+        self.data: PreparedSite = prepare_site(site, settings, partial=not trains, trains=trains)
         self.trainer = Trainer(
             settings=settings,
             site=site.name,

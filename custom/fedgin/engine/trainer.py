@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +77,7 @@ class Trainer:
         Args:
             settings: Settings of the run.
             site: Name that the draws depend on.
-            cases: Cases to train on.
+            cases: Cases to train on; none where the trainer only measures.
             device: Where network and batches live.
             steps_per_round: Optimizer steps of a round; by default those of the settings.
 
@@ -89,11 +90,7 @@ class Trainer:
         self.objective = build_objective(settings.training, self.network)
         self._site = site
         self._steps = steps_per_round or settings.training.steps_per_round
-        self._sampler = PatchSampler(
-            cases,
-            patch_size=settings.geometry.patch_size,
-            foreground_fraction=settings.training.foreground_fraction,
-        )
+        self._cases = cases
         axes = ARRAY_AXIS[settings.training.spatial_dims]
         self._geometric = Geometric(
             mirror_axes=[axes[axis] for axis in settings.task.mirror_axes if axis in axes]
@@ -104,6 +101,15 @@ class Trainer:
             supervised=self._views.supervised,
             consistency=self._views.consistency,
         ).to(device)
+
+    @cached_property
+    def _sampler(self) -> PatchSampler:
+        # Made when it is first needed: who only measures may have no case to train on.
+        return PatchSampler(
+            self._cases,
+            patch_size=self.settings.geometry.patch_size,
+            foreground_fraction=self.settings.training.foreground_fraction,
+        )
 
     def run_round(
         self,

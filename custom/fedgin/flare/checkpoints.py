@@ -51,6 +51,11 @@ class CheckpointKeeper(Widget):
         self._job: dict[str, str] = {}
         self._total_rounds = 0
 
+    @property
+    def lineage(self) -> str:
+        """Name of the run, the same in every job that goes on with it."""
+        return self._lineage
+
     def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:
         """Restores at the start, marks each train task, saves after each round."""
         if event_type == EventType.START_RUN:

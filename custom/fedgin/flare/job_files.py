@@ -10,6 +10,7 @@ from nvflare.apis.fl_context import FLContext
 
 from fedgin.engine.checkpoint import CHECKPOINT_FILE
 from fedgin.flare.context import CONFIG_FOLDER, app_folder, run_folder
+from fedgin.jobs.carried_model import START_FOLDER
 
 META_FILE = "meta.json"
 META_KEYS = ("name", "resource_spec", "min_clients", "mandatory_clients", "deploy_map", "scope")
@@ -33,3 +34,9 @@ def carried_checkpoint(fl_ctx: FLContext) -> Path | None:
     """Returns the checkpoint that a job goes on from, or None for a job that starts anew."""
     file = app_folder(fl_ctx) / CONFIG_FOLDER / CHECKPOINT_FILE
     return file if file.is_file() else None
+
+
+def carried_model(fl_ctx: FLContext) -> Path | None:
+    """Returns the folder of the released model that a job starts from or measures, or None."""
+    folder = app_folder(fl_ctx) / CONFIG_FOLDER / START_FOLDER
+    return folder if folder.is_dir() else None

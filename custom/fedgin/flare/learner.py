@@ -48,14 +48,16 @@ class SiteLearner(Learner):
     test patients. submit_model: the site's own last model, where a job asks for it.
     """
 
-    def __init__(self, log_writer_id: str = "log_writer") -> None:
-        """Names the component that sends scalars to the server.
+    def __init__(self, log_writer_id: str = "log_writer", trains: bool = True) -> None:
+        """Names the component that sends scalars to the server, and says whether the job trains.
 
         Args:
             log_writer_id: Identifier of FLARE's TBWriter; where there is none nothing is sent.
+            trains: False in a job that only measures; a site may then have test patients only.
         """
         super().__init__()
         self._log_writer_id = log_writer_id
+        self._trains = trains
         self._log_writer: Any = None
         self._work: SiteWork | None = None
         self._refusal: str | None = None
@@ -71,7 +73,12 @@ class SiteLearner(Learner):
             set_threads(site.config.threads)
             from fedgin.engine.site_work import SiteWork
 
-            self._work = SiteWork(site=site, settings=settings, run_folder=run_folder(fl_ctx))
+            self._work = SiteWork(
+                site=site,
+                settings=settings,
+                run_folder=run_folder(fl_ctx),
+                trains=self._trains,
+            )
         except FedginError as error:
             self._refusal = str(error)
 

@@ -1,4 +1,4 @@
-"""The server's model: from the job's settings or checkpoint, saved by FLARE's own persistor."""
+"""The server's model: from settings, a released one or a checkpoint; FLARE's persistor saves it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from fedgin.engine.checkpoint import load_checkpoint
 from fedgin.engine.weights import set_weights
 from fedgin.errors import FedginError
 from fedgin.flare.context import job_settings
-from fedgin.flare.job_files import carried_checkpoint
+from fedgin.flare.job_files import carried_checkpoint, carried_model
 from fedgin.networks import build_network
+from fedgin.release.model_file import read_release
 
 
 class SettingsModelPersistor(PTFileModelPersistor):
     """FLARE's PTFileModelPersistor, whose initial model comes from the job.
 
-    It is that of the settings and the seed, or of the checkpoint that the job carries.
+    It is that of the settings and the seed, or the released model or checkpoint that the job
+    carries.
     """
 
     def handle_event(self, event: str, fl_ctx: FLContext) -> None:
@@ -29,6 +31,8 @@ class SettingsModelPersistor(PTFileModelPersistor):
                 self.model = build_network(job_settings(fl_ctx))
                 if (file := carried_checkpoint(fl_ctx)) is not None:
                     set_weights(self.model, load_checkpoint(file).weights)
+                elif (folder := carried_model(fl_ctx)) is not None:
+                    set_weights(self.model, read_release(folder).weights)
             except FedginError as error:
                 self.system_panic(str(error), fl_ctx)
                 return

@@ -15,9 +15,14 @@ from nvflare.widgets.widget import Widget
 
 from fedgin.errors import ConfigError, FedginError, Problem
 from fedgin.flare.context import job_settings, received_contribution
+from fedgin.flare.job_files import carried_model
+from fedgin.flare.site_meta import read_meta
+from fedgin.release.card import CARD_FILE, read_card
 from fedgin.report.run_record import RunRecord, SiteMetrics
 
+RELEASED_MODEL = "released"
 MODEL_NAMES = {
+    f"SRV_{RELEASED_MODEL}": RELEASED_MODEL,
     f"SRV_{DefaultCheckpointFileName.BEST_GLOBAL_MODEL}": "best",
     f"SRV_{DefaultCheckpointFileName.GLOBAL_MODEL}": "last",
 }
@@ -73,6 +78,9 @@ class RecordKeeper(Widget):
             self.record.finished_rounds += 1
         elif event_type == AppEventType.SEND_MODEL_FOR_VALIDATION:
             self._heard_again(fl_ctx.get_prop(AppConstants.DATA_CLIENT).name, "final evaluation")
+            # Without training this is where it shows who should take part.
+            measuring = fl_ctx.get_prop(AppConstants.PARTICIPATING_CLIENTS, [])
+            self.record.sites = sorted({*measuring, *self.record.sites})
         elif event_type == AppEventType.VALIDATION_RESULT_RECEIVED:
             self._evaluation(fl_ctx)
         elif event_type == EventType.FATAL_SYSTEM_ERROR and not self._stopped:
@@ -149,11 +157,15 @@ class RecordKeeper(Widget):
     def _start(self, fl_ctx: FLContext) -> None:
         try:
             training = job_settings(fl_ctx).training
+            if (folder := carried_model(fl_ctx)) is not None:
+                self.record.started_from = read_card(folder / CARD_FILE).weights.sha256
         except FedginError:
             return  # the persistor stops the job and says why
         title = f"federated {training.task}, augmentation {training.augmentation}"
         if training.algorithm != "fedavg":
             title += f", algorithm {training.algorithm}"
+        if self.record.started_from is not None:
+            title += f", from model {self.record.started_from[:16]}"
         self.record.title = title
 
     def _contribution(self, fl_ctx: FLContext) -> None:
@@ -162,6 +174,8 @@ class RecordKeeper(Widget):
         contribution = received_contribution(fl_ctx.get_prop(AppConstants.TRAINING_RESULT))
         number, site = contribution.round_number, contribution.site
         self.record.contributions.setdefault(number, []).append(site)
+        slices = read_meta(contribution.dxo).slices
+        self.record.training_slices[site] = int(slices)
         message = contribution.dxo.get_meta_prop(MetaKey.INITIAL_METRICS)
         try:
             # Measured before round n (from 0): the global model after n rounds.

@@ -33,7 +33,10 @@ class RunReport(Widget):
         persistor_id: str = "persistor",
         tb_folder: str = "tb_events",
     ) -> None:
-        """Names the components that know the record, the models and the TensorBoard folder."""
+        """Names the components that know the record and the models, and the TensorBoard folder.
+
+        A job that only evaluates has no persistor, and no TensorBoard folder ("").
+        """
         super().__init__()
         self._record_id = record_id
         self._persistor_id = persistor_id
@@ -65,7 +68,8 @@ class RunReport(Widget):
         if isinstance(persistor, SettingsModelPersistor):
             settle_best(record, persistor)
         folder = run_folder(fl_ctx)
-        record.files["TensorBoard"] = f"tensorboard --logdir {folder / self._tb_folder}"
+        if self._tb_folder:
+            record.files["TensorBoard"] = f"tensorboard --logdir {folder / self._tb_folder}"
         record.files["Report"] = str(folder / PAGE_FILE)
         record.files["Numbers"] = str(folder / REPORT_FILE)
         content = to_json(record)

@@ -11,10 +11,17 @@ from typing import Any
 import fedgin
 from fedgin.config import nearest, parse, read_mapping
 from fedgin.errors import ConfigError, Problem
+from fedgin.jobs.carried_model import (
+    EVALUATION_SETTINGS,
+    carry,
+    find_model,
+    settings_of_model,
+)
 from fedgin.jobs.rules import PLACES, set_rules
 from fedgin.jobs.workflow import set_workflow
 from fedgin.overrides import merge, parse_overrides
 from fedgin.package import PACKAGE_FILE, package_files, package_hash, package_root
+from fedgin.release.model_file import ReleasedModel
 from fedgin.settings import SETTINGS_FILE, TrainingSettings
 
 CONFIG = Path("app/config")
@@ -24,7 +31,14 @@ CLIENT_FILE = "config_fed_client.json"
 RESOURCES_FILE = "resources.json"
 
 
-def export_job(job: Path, out: Path, *, byoc: bool, overrides: Sequence[str] = ()) -> Path:
+def export_job(
+    job: Path,
+    out: Path,
+    *,
+    byoc: bool,
+    overrides: Sequence[str] = (),
+    model: Path | None = None,
+) -> Path:
     """Writes a deployable copy of a job.
 
     Args:
@@ -35,21 +49,27 @@ def export_job(job: Path, out: Path, *, byoc: bool, overrides: Sequence[str] = (
             with the class allow-list that goes into their kit's local folder.
         overrides: `key=value` texts, for training settings, for the server's top-level values
             such as `num_rounds`, and for its rules; see `fedgin.federation_settings`.
+        model: A released model that the job shall start from, or measure. A job without settings
+            of its own, such as jobs/evaluate, takes those of the model.
 
     Returns:
         The folder written.
 
     Raises:
         ConfigError: The job or the output folder is unfit, or an override is wrong.
+        ReleaseError: The model is missing, damaged or unfit for the job.
     """
     _check_folders(job, out)
-    settings, server = _overridden(job, overrides)
+    released = find_model(job / CONFIG, model)
+    settings, server = _overridden(job, overrides, released)
     shutil.copytree(
         job, out, ignore=shutil.ignore_patterns("custom", "__pycache__"), dirs_exist_ok=True
     )
     write_json(out / CONFIG / SETTINGS_FILE, settings)
     write_json(out / CONFIG / SERVER_FILE, server)
     _set_min_clients(out, server)
+    if released is not None:
+        carry(released, out / CONFIG)
     add_code(out, byoc=byoc)
     return out
 
@@ -84,11 +104,11 @@ def add_code(out: Path, *, byoc: bool) -> None:
 
 
 def _check_folders(job: Path, out: Path) -> None:
-    if not (job / CONFIG / SETTINGS_FILE).is_file() or not (job / "meta.json").is_file():
+    if not (job / CONFIG / SERVER_FILE).is_file() or not (job / "meta.json").is_file():
         raise ConfigError(
             Problem(
                 str(job),
-                f"a job folder holds meta.json and {CONFIG / SETTINGS_FILE}",
+                f"a job folder holds meta.json and {CONFIG / SERVER_FILE}",
                 "it does not",
                 "name a folder such as jobs/fed_gin_heart",
             )
@@ -112,15 +132,20 @@ def check_out(out: Path) -> None:
         )
 
 
-def _overridden(job: Path, assignments: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    settings = read_mapping(job / CONFIG / SETTINGS_FILE)
+def _overridden(
+    job: Path, assignments: Sequence[str], released: ReleasedModel | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    file = job / CONFIG / SETTINGS_FILE
+    own = file.is_file()
+    settings = read_mapping(file) if own else settings_of_model(released, job=job)
     server = read_mapping(job / CONFIG / SERVER_FILE)
     tunable = {
         key
         for key, value in server.items()
         if isinstance(value, (int, float)) and key != "format_version"
     }
-    allowed = set(TrainingSettings.model_fields) | tunable | set(PLACES)
+    training = set(TrainingSettings.model_fields) | set(PLACES)
+    allowed = (training if own else EVALUATION_SETTINGS) | tunable
     overrides = parse_overrides(assignments)
     problems = [
         Problem(
@@ -153,6 +178,10 @@ def _overridden(job: Path, assignments: Sequence[str]) -> tuple[dict[str, Any], 
 
     check_patch(resolved.geometry.patch_size, levels=len(resolved.geometry.channels))
     check_algorithm(resolved)
+    if released is not None:
+        from fedgin.release.fit import check_fit
+
+        check_fit(released, resolved, where=f"model {released.name}")
     server.update({key: value for key, value in overrides.items() if key in tunable})
     set_workflow(server, algorithm=resolved.training.algorithm)
     set_rules(server, rules)

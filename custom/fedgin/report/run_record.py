@@ -98,6 +98,10 @@ class RunRecord:
         final: By model name and site, the report of cross-site evaluation.
         best_round: Rounds after which the global model scored best, if it was ever scored.
         best_score: Its score.
+        training_slices: By site the slices that it trained on in its last accepted round.
+        started_from: Hash of the released model that the run started from, if any.
+        released: Hash of the model that the run released, once it has.
+        receipts: By site the hash of the model that it stored at the end.
         problems: Failures in words, besides those that the record itself shows.
         files: Paths worth knowing, by description.
         modalities: By site its modality, as it said at first contact.
@@ -117,6 +121,10 @@ class RunRecord:
     final: dict[str, dict[str, SiteMetrics]] = field(default_factory=dict)
     best_round: int | None = None
     best_score: float | None = None
+    training_slices: dict[str, int] = field(default_factory=dict)
+    started_from: str | None = None
+    released: str | None = None
+    receipts: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
     modalities: dict[str, str] = field(default_factory=dict)
@@ -166,4 +174,17 @@ class RunRecord:
         for model, reports in self.final.items():
             if missed := [site for site in self.sites if site not in reports]:
                 found.append(f"{model} model: no evaluation by {', '.join(missed)}")
+        return found + self._undelivered()
+
+    def _undelivered(self) -> list[str]:
+        if self.released is None:
+            return []
+        found = []
+        if missed := [site for site in self.sites if site not in self.receipts]:
+            found.append(f"released model: no receipt from {', '.join(missed)}")
+        found += [
+            f"released model: {site} stored another file, hash {stored[:16]}"
+            for site, stored in sorted(self.receipts.items())
+            if stored != self.released
+        ]
         return found

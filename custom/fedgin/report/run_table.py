@@ -23,6 +23,12 @@ def render(record: RunRecord) -> str:
     if record.final:
         lines += _test_table(record)
         lines += _class_table(record)
+    if record.released is not None:
+        holders = [site for site in record.sites if record.receipts.get(site) == record.released]
+        lines += [
+            "",
+            f"Released model {record.released[:16]} held by {', '.join(holders) or 'no site'}",
+        ]
     lines += [f"{name}: {path}" for name, path in record.files.items()]
     return "\n".join(lines) + "\n"
 

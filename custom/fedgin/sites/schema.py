@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
@@ -10,25 +9,14 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from fedgin.config import StrictModel
+from fedgin.sites.folders import (
+    CacheSettings,
+    ModelSettings,
+    StateSettings,
+    expand_variables,
+)
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
-_VARIABLE = re.compile(r"\$\{(\w+)\}")
-
-
-def expand_variables(text: str) -> str:
-    """Replaces each `${NAME}` by the environment variable of that name.
-
-    Raises:
-        ValueError: A variable is not set or empty.
-    """
-
-    def value(match: re.Match[str]) -> str:
-        found = os.environ.get(match.group(1), "")
-        if not found:
-            raise ValueError(f"the environment variable {match.group(1)} must be set")
-        return found
-
-    return _VARIABLE.sub(value, text)
 
 
 class PhantomData(StrictModel):
@@ -199,39 +187,14 @@ class SlabSplit(StrictModel):
         return self
 
 
-class CacheSettings(StrictModel):
-    """Where prepared volumes are kept.
+class OnlyTestSplit(StrictModel):
+    """All patients measure: for a site that never trains, as in an external validation.
 
     Attributes:
-        folder: Folder of the cache; by default `fedgin` in the user's cache folder.
-        quota_gb: Size in GB above which the entries unused for longest are removed.
+        by: Always `test`.
     """
 
-    folder: str | None = None
-    quota_gb: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 20.0
-
-    @field_validator("folder")
-    @classmethod
-    def _expand(cls, folder: str | None) -> str | None:
-        return None if folder is None else expand_variables(folder)
-
-
-class StateSettings(StrictModel):
-    """Where a site keeps what it needs between rounds: optimizer, learning rate, own layers.
-
-    Attributes:
-        folder: A folder that outlives the run's own, so that a job can go on after a crash;
-            `${NAME}` stands for an environment variable. By default the run's own folder.
-        days: Days after which the state of a run that nobody has touched is removed.
-    """
-
-    folder: str | None = None
-    days: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 30.0
-
-    @field_validator("folder")
-    @classmethod
-    def _expand(cls, folder: str | None) -> str | None:
-        return None if folder is None else expand_variables(folder)
+    by: Literal["test"]
 
 
 LabelValues = int | tuple[int, ...]
@@ -249,6 +212,7 @@ class SiteConfig(StrictModel):
         split: Which patients train, validate and test.
         cache: Where prepared volumes are kept.
         state: Where the state between rounds is kept.
+        models: Where released models are kept.
         device: `auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:N`.
         threads: CPU threads of a training process; a fixed number, because the rounding of sums,
             and with it the last bits of the model, depends on it.
@@ -261,11 +225,12 @@ class SiteConfig(StrictModel):
     ]
     labels: dict[str, LabelValues] | None = None
     other_labels: tuple[int, ...] = ()
-    split: Annotated[FractionSplit | PatientSplit | SlabSplit, Field(discriminator="by")] = (
-        FractionSplit()
-    )
+    split: Annotated[
+        FractionSplit | PatientSplit | SlabSplit | OnlyTestSplit, Field(discriminator="by")
+    ] = FractionSplit()
     cache: CacheSettings = CacheSettings()
     state: StateSettings = StateSettings()
+    models: ModelSettings = ModelSettings()
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     threads: Annotated[int, Field(ge=1, le=256)] = 2
     share_images: bool = False

@@ -8,8 +8,8 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from fedgin.config import StrictModel, parse, read_mapping
+from fedgin.sites.folders import expand_variables
 from fedgin.sites.lookup import candidate_files
-from fedgin.sites.schema import expand_variables
 
 SERVER_FILE = "server"
 

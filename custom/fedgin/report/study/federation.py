@@ -34,6 +34,7 @@ def render_federation(run: Mapping[str, Any]) -> str:
         sites=run["sites"],
         failures=run["failures"],
         dice=_dice_table(run),
+        receipts=_receipt_table(run),
         summaries=[
             _summary_table(model, class_name, by_metric)
             for model, classes in found.items()
@@ -88,6 +89,23 @@ def _dice_table(run: Mapping[str, Any]) -> Table:
         rows=tuple(rows),
         labels=3,
     )
+
+
+def _receipt_table(run: Mapping[str, Any]) -> Table | None:
+    """Shows who holds the released model; None where none was released."""
+    if (released := run.get("released")) is None:
+        return None
+    return Table(
+        caption=f"Released model {released[:16]}: what the sites answered",
+        header=("site", "answer"),
+        rows=tuple((site, _receipt(run["receipts"].get(site), released)) for site in run["sites"]),
+    )
+
+
+def _receipt(stored: str | None, released: str) -> str:
+    if stored is None:
+        return "none"
+    return "holds it" if stored == released else f"stored another file, hash {stored[:16]}"
 
 
 def _summary_table(model: str, class_name: str, by_metric: Mapping[str, Any]) -> Table:
