@@ -110,6 +110,12 @@ class Federation:
 
     def nvflare(self, *arguments: str, user: str = "lead@hospital-a.org") -> Any:
         """Runs `nvflare` with an administrator's kit and returns its JSON answer's data."""
+        answer = self.ask(*arguments, user=user)
+        assert answer["status"] == "ok", answer
+        return answer["data"]
+
+    def ask(self, *arguments: str, user: str) -> dict[str, Any]:
+        """Runs `nvflare` with an administrator's kit and returns its JSON answer."""
         command = [sys.executable, "-m", "nvflare.cli", "--format", "json", *arguments]
         result = subprocess.run(
             [*command, "--startup-kit", str(self.kit(user))],
@@ -122,9 +128,8 @@ class Federation:
         )
         lines = [line for line in result.stdout.splitlines() if line.startswith("{")]
         assert lines, result.stdout + result.stderr
-        answer = json.loads(lines[-1])
-        assert answer["status"] == "ok", answer
-        return answer["data"]
+        answer: dict[str, Any] = json.loads(lines[-1])
+        return answer
 
     def submit(self, job: Path) -> str:
         """Submits a job and returns its identifier."""
@@ -219,11 +224,9 @@ class Federation:
         )
 
     def clients(self) -> list[str]:
-        """Names the sites that the server knows."""
-        return sorted(
-            row["client_name"]
-            for row in self.nvflare("system", "status", user="admin@consortium.org")["clients"]
-        )
+        """Names the sites that the server knows; after its restart there are none at first."""
+        answer = self.ask("system", "status", user="admin@consortium.org")
+        return sorted(row["client_name"] for row in (answer.get("data") or {}).get("clients", []))
 
     def stop(self) -> None:
         """Ends every process of the federation."""
