@@ -204,8 +204,20 @@ class Federation:
         for name in ("pid.fl", "daemon_pid.fl", "shutdown.fl", "restart.fl"):
             (self.kit(site) / name).unlink(missing_ok=True)
 
+    def start_all(self) -> None:
+        """Starts the server and all sites at once and waits until they have joined."""
+        for site in (SERVER, *self.sites):
+            self.launch(site)
+        for site in (SERVER, *self.sites):
+            self.wait_for_start(site)
+
     def start_site(self, site: str) -> None:
         """Starts a participant's kit and waits until it has joined."""
+        self.launch(site)
+        self.wait_for_start(site)
+
+    def launch(self, site: str) -> None:
+        """Runs a kit's start script."""
         log = self.kit(site) / "start.log"
         log.unlink(missing_ok=True)
         with log.open("wb") as output:
@@ -218,6 +230,10 @@ class Federation:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    def wait_for_start(self, site: str) -> None:
+        """Waits until a participant has joined."""
+        log = self.kit(site) / "start.log"
         joined = "Server started" if site == SERVER else "Successfully registered client"
         wait_until(
             lambda: joined in log.read_text(errors="replace"), seconds=90, what=f"start of {site}"
