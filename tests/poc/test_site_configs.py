@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -74,3 +75,26 @@ def test_yaml_files_obey_the_schema(repository: Path, monkeypatch: pytest.Monkey
     assert modalities == ["CT", "MR", "CT", "CT", "MR"]
     file = folder / "server" / "server.yaml"
     assert parse(ServerConfig, read_mapping(file), where=str(file)).checkpoints
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "federation/fedgin/prod_00/hospital-a/startup/client.key",
+        "federation/fedgin/state/cert.json",
+        "federation/storage/checkpoints/a/after-round-00001.ckpt",
+        "poc_demo/result/report.json",
+        "simulator_workspace/server/simulate_job/report.json",
+        "poc/provision/client.key",
+        "custom/rootCA.pem",
+        "anywhere/model.pt",
+        "anywhere/scan.nii.gz",
+        "anywhere/after-round-00001.ckpt",
+        "anywhere/model.safetensors",
+    ],
+)
+def test_kits_keys_models_and_scans_never_reach_git(repository: Path, path: str) -> None:
+    if not (repository / ".git").exists():
+        pytest.skip("this is no checkout")
+    ignored = subprocess.run(["git", "check-ignore", "-q", path], cwd=repository, check=False)
+    assert ignored.returncode == 0
