@@ -21,6 +21,7 @@ from fedgin.engine.objectives import build_objective
 from fedgin.engine.optimization import LearningRate, build_optimizer
 from fedgin.engine.state import load_newest_state, load_state, save_state
 from fedgin.engine.weights import Weights, get_weights, set_weights, subtract
+from fedgin.engine.windows import WindowBatch
 from fedgin.errors import FedginError, Problem
 from fedgin.losses import build_loss
 from fedgin.losses.views import ViewLoss
@@ -87,6 +88,7 @@ class Trainer:
         self.device = device
         self.network = build_network(settings).to(device)
         self.objective = build_objective(settings.training, self.network)
+        self.windows = WindowBatch(settings.training.window_batch)
         self._site = site
         self._steps = steps_per_round or settings.training.steps_per_round
         self._sampler = PatchSampler(
@@ -235,6 +237,7 @@ class Trainer:
             settings=self.settings,
             device=self.device,
             surfaces=surfaces,
+            windows=self.windows,
             should_stop=should_stop,
         )
 
