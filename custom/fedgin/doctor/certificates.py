@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import stat
 from pathlib import Path
 
@@ -60,9 +61,12 @@ def _validity(name: str, certificate: x509.Certificate) -> Finding:
         )
     if days < 0:
         return failed(
-            name, f"expired {-days:.0f} days ago, on {last:%Y-%m-%d}", _NEW_KIT, days_left=days
+            name,
+            f"expired {math.floor(-days)} days ago, on {last:%Y-%m-%d}",
+            _NEW_KIT,
+            days_left=days,
         )
-    found = f"valid for {days:.0f} days, until {last:%Y-%m-%d}"
+    found = f"valid for {math.floor(days)} days, until {last:%Y-%m-%d}"
     if days < WARNING_DAYS:
         return warning(name, found, _NEW_KIT, days_left=days)
     return ok(name, found, days_left=days)

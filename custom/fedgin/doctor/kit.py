@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,13 +90,23 @@ def read_kit(folder: Path) -> Kit:
 def split_address(text: str, *, default_port: int | None = None) -> tuple[str, int] | None:
     """Splits `host:port` or `[address]:port`; None where it is neither."""
     host, colon, port = text.rpartition(":")
-    bare = text.endswith("]") or (text.count(":") > 1 and "[" not in text)  # IPv6 without a port
-    if bare or not colon:
+    if not colon or _is_ipv6(text):
         host, port = text, "" if default_port is None else str(default_port)
+    if ":" in host and not _is_ipv6(host):
+        return None
     host = host.removeprefix("[").removesuffix("]")
     if not host or any(letter.isspace() for letter in host) or not port.isdecimal():
         return None
     return (host, int(port)) if 0 < int(port) < 65536 else None
+
+
+def _is_ipv6(text: str) -> bool:
+    """Tells an address of version 6, in brackets or bare; the latter has no port."""
+    try:
+        ipaddress.IPv6Address(text.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False
+    return True
 
 
 def _refuse_missing(folder: Path, wanted: list[Path]) -> None:

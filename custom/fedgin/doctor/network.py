@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import ssl
 import time
 from typing import Any
 
-from fedgin.doctor.finding import Finding, failed, ok, skipped, warning
+from fedgin.doctor.finding import Finding, failed, ok, skipped
 from fedgin.doctor.kit import CLEAR, Kit
 from fedgin.doctor.subject import Notes, Subject
 
@@ -88,10 +89,10 @@ def _handshake(kit: Kit, connection: socket.socket) -> list[Finding]:
         return [failed(name, f"broken off: {reason}", "check the port with the server")]
     if closed:
         return [
-            warning(
+            failed(
                 name,
-                f"{version}: the server closed the connection after the handshake",
-                "if the first job does not start, ask the project's administrator for a new kit",
+                f"{version}: the server hung up as soon as it had seen this site's certificate",
+                "ask the project's administrator for a new kit, and check the clock",
             )
         ]
     days = (ssl.cert_time_to_seconds(str(certificate["notAfter"])) - time.time()) / SECONDS_A_DAY
@@ -99,7 +100,7 @@ def _handshake(kit: Kit, connection: socket.socket) -> list[Finding]:
         ok(
             name,
             f"{version}: server and site accept each other's certificates; the server's is valid "
-            f"for {days:.0f} days",
+            f"for {math.floor(days)} days",
             server_certificate_days=days,
         )
     ]
@@ -123,7 +124,8 @@ def _rejected(secure: ssl.SSLSocket) -> bool:
     """Waits a moment for the server's verdict on the site's certificate.
 
     With TLS 1.3 a client has finished before the server looks at its certificate; a refusal comes
-    as an alert, which reading raises. A server that accepts speaks or waits.
+    as an alert, which reading raises, or as the end of the connection (gRPC). A server that accepts
+    speaks or waits.
 
     Raises:
         ssl.SSLError: The server refused the certificate.

@@ -28,12 +28,18 @@ class Teller:
     places: dict[str, str]
     cases: Sequence[Case] = ()
 
-    def tell(self, problem: Problem) -> Finding:
-        """Says where a problem is, by hash, and what it is."""
+    def tell(self, problem: Problem, *, quotes_data: bool = True) -> Finding:
+        """Says where a problem is, by hash, and what it is.
+
+        Args:
+            problem: The problem.
+            quotes_data: Whether what was found may quote a name that nobody has listed.
+        """
         case = self._case(problem.where)
         numerals = case is None
         rule = self.scrubber.known(problem.rule, numerals=numerals)
-        found = self.scrubber.strict(problem.found, numerals=numerals)
+        scrub = self.scrubber.strict if quotes_data else self.scrubber.known
+        found = scrub(problem.found, numerals=numerals)
         mend = self.scrubber.known(problem.mend, numerals=numerals)
         return failed(self._where(problem.where, case), f"{rule}; found {found}", mend)
 

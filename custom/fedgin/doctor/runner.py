@@ -69,7 +69,7 @@ def examine(
         on_check(check.name)
         findings += [
             finding.model_copy(update={"check": check.name})
-            for finding in _run(check, subject, notes)
+            for finding in run_check(check, subject, notes)
         ]
     return make_report(
         tuple(findings),
@@ -79,7 +79,8 @@ def examine(
     )
 
 
-def _run(check: Check, subject: Subject, notes: Notes) -> list[Finding]:
+def run_check(check: Check, subject: Subject, notes: Notes) -> list[Finding]:
+    """Runs one check where it has what it needs, and says so where it has not."""
     if check.needs_site and subject.site is None:
         return [skipped("all", "the site's file must be mended first")]
     if check.needs_kit and subject.kit is None:

@@ -11,6 +11,8 @@ from fedgin.doctor.problems import Teller, places_of
 from fedgin.doctor.subject import Notes, Subject, make_scrubber
 from fedgin.errors import Problem
 
+_ABOUT_DATA = re.compile(r"key '(dataset|split)\b")
+"""Keys below which patients may be named; elsewhere a misspelt word is shown as it is."""
 _POSITION = re.compile(r"line \d+, column \d+")
 
 
@@ -27,7 +29,10 @@ def _content(subject: Subject, notes: Notes) -> list[Finding]:
     if subject.site is not None:
         return [ok("content", f"{subject.file.name} is sound")]
     teller = Teller(make_scrubber(subject, notes), places_of(subject.file, None))
-    return [teller.tell(_without_excerpt(problem)) for problem in subject.file_problems]
+    return [
+        teller.tell(_without_excerpt(problem), quotes_data=bool(_ABOUT_DATA.search(problem.where)))
+        for problem in subject.file_problems
+    ]
 
 
 def _without_excerpt(problem: Problem) -> Problem:

@@ -37,15 +37,23 @@ class PeakMemory(TorchDispatchMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         """Runs an operation and takes note of the tensors that it returns."""
-        result = func(*args, **(kwargs or {}))
+        given = kwargs or {}
+        for leaf in tree_leaves((args, given)):
+            if isinstance(leaf, Tensor):
+                self._note(leaf, inside=False)
+        result = func(*args, **given)
         for leaf in tree_leaves(result):
             if isinstance(leaf, Tensor):
-                self._note(leaf)
+                self._note(leaf, inside=True)
         return result
 
-    def _note(self, tensor: Tensor) -> None:
+    def _note(self, tensor: Tensor, *, inside: bool) -> None:
+        """Takes note of a storage that is met for the first time: what was given came from outside.
+
+        So a view of weights, which has their storage, counts nothing.
+        """
         storage = tensor.untyped_storage()
-        key, size = storage._cdata, storage.nbytes()
+        key, size = storage._cdata, storage.nbytes() if inside else 0
         if key in self._alive:
             return  # a view, or changed in place
 
