@@ -87,6 +87,12 @@ def test_a_sound_site_passes_with_json(tmp_path: Path) -> None:
     }
 
 
+def test_the_command_starts_without_torch_whose_threads_a_site_sets() -> None:
+    code = "import sys, fedgin.cli; sys.exit('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], timeout=120, check=False)
+    assert done.returncode == 0
+
+
 @pytest.mark.parametrize("as_json", [False, True])
 def test_the_installed_command_exits_with_1_and_names_no_patient(
     as_json: bool, tmp_path: Path

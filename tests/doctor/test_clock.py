@@ -82,6 +82,13 @@ def test_a_server_that_keeps_silent_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     assert "does not answer" in found.found
 
 
+def test_a_name_may_have_addresses_that_lead_nowhere() -> None:
+    # localhost is ::1 too on many computers, and this server is at 127.0.0.1 alone.
+    with time_server(lambda question: answer(question, shift=7.0)) as address:
+        offset = query_offset("localhost", address.port, timeout=20)
+    assert offset.seconds == pytest.approx(7, abs=2)
+
+
 def test_without_a_time_server_the_skew_is_unknown() -> None:
     (found,) = check_clock(make_subject(), Notes())
     assert found.status == "skipped"

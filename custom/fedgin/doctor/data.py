@@ -11,7 +11,8 @@ from fedgin.data.split import SPLITS
 from fedgin.doctor.finding import Finding, ok, warning
 from fedgin.doctor.names import names_of_cases
 from fedgin.doctor.problems import Teller, places_of
-from fedgin.doctor.subject import Notes, Subject, make_scrubber
+from fedgin.doctor.scrub import make_scrubber
+from fedgin.doctor.subject import Notes, Subject
 from fedgin.errors import FedginError
 from fedgin.sites.lookup import Site
 from fedgin.sites.schema import DatalistData

@@ -15,8 +15,9 @@ from fedgin.doctor.finding import DoctorReport, Finding, make_report, skipped
 from fedgin.doctor.forecast import check_forecast
 from fedgin.doctor.memory import check_memory
 from fedgin.doctor.network import check_network
+from fedgin.doctor.scrub import make_scrubber
 from fedgin.doctor.site_file import check_site_file
-from fedgin.doctor.subject import Notes, Subject, make_scrubber
+from fedgin.doctor.subject import Notes, Subject
 from fedgin.doctor.versions import check_versions
 from fedgin.doctor.watched import run_watched
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from fedgin.doctor.subject import Notes, Subject
 from fedgin.engine.patient_scores import patient_hash
+from fedgin.sites.schema import (
+    CaseFiles,
+    DatalistData,
+    FractionSplit,
+    GlobbedData,
+    ListedData,
+    PatientSplit,
+    PhantomData,
+    SlabSplit,
+)
 
 _ORDINARY_TEXT = """
 image images imagestr label labels labelstr mask masks seg segmentation segmentations volume volumes
@@ -13,6 +24,9 @@ ct mr mri case cases patient patients train validation test training data
 """
 ORDINARY = frozenset(_ORDINARY_TEXT.split())
 """File and folder names that name no patient, and stand in the texts of rules."""
+_DATA_MODELS = (CaseFiles, PhantomData, ListedData, GlobbedData, DatalistData)
+_SPLIT_MODELS = (FractionSplit, PatientSplit, SlabSplit)
+_DATA_KEYS = frozenset(key for model in _DATA_MODELS + _SPLIT_MODELS for key in model.model_fields)
 _QUOTED = re.compile(r"'[^']*(?:'|$)|\"[^\"]*(?:\"|$)")
 _PATH = re.compile(r"(?:[^\s,;:()]*[/\\][^\s,;()]*|[^\s,;()]+\.nii(?:\.gz)?\b)")
 _NUMERAL = re.compile(r"\d{1,3}")
@@ -86,3 +100,14 @@ def _any_of(names: Iterable[str]) -> re.Pattern[str] | None:
     words = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
     before, after = _NOT_IN_A_WORD
     return re.compile(f"{before}(?:{words}){after}", re.IGNORECASE) if words else None
+
+
+def make_scrubber(subject: Subject, notes: Notes) -> Scrubber:
+    """Makes what keeps the names that are known by now out of the findings."""
+    labels = subject.site.config.labels if subject.site else None
+    task = subject.settings.task
+    return Scrubber(
+        subject.name,
+        notes.names,
+        allowed=[*(labels or {}), *task.class_names, task.name, *_DATA_KEYS],
+    )

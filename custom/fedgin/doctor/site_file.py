@@ -8,7 +8,8 @@ from dataclasses import replace
 from fedgin.doctor.finding import Finding, failed, ok, warning
 from fedgin.doctor.names import names_in_file
 from fedgin.doctor.problems import Teller, places_of
-from fedgin.doctor.subject import Notes, Subject, make_scrubber
+from fedgin.doctor.scrub import make_scrubber
+from fedgin.doctor.subject import Notes, Subject
 from fedgin.errors import Problem
 
 _ABOUT_DATA = re.compile(r"key '(dataset|split)\b")

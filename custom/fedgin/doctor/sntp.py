@@ -47,22 +47,33 @@ def query_offset(host: str, port: int, *, timeout: float = TIMEOUT_SECONDS) -> C
     Args:
         host: Name or address of the server.
         port: UDP port.
-        timeout: Seconds to wait for the answer.
+        timeout: Seconds to wait for an answer, from each of the host's addresses.
 
     Raises:
         NoTime: The answer is no answer to this question, or the server does not know the time.
         OSError: There is no answer.
     """
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
-    with socket.socket(family, kind, protocol) as link:
-        link.settimeout(timeout)
-        link.connect(address)  # answers of others are dropped
-        sent, begun = time.time(), time.monotonic()
-        stamp = to_timestamp(sent)
-        link.send(PACKET.pack(REQUEST_HEAD, 0, 0, 0, 0, 0, b"", 0, 0, 0, stamp))
-        answer = link.recv(1024)
-        # Not the clock itself, which something may set meanwhile.
-        received = sent + (time.monotonic() - begun)
+    unreachable: OSError = TimeoutError()
+    for family, kind, protocol, _, address in socket.getaddrinfo(
+        host, port, type=socket.SOCK_DGRAM
+    ):
+        try:
+            with socket.socket(family, kind, protocol) as link:
+                link.settimeout(timeout)
+                link.connect(address)  # answers of others are dropped
+                return _exchange(link)
+        except OSError as error:
+            unreachable = error  # a host may have addresses that lead nowhere from here
+    raise unreachable
+
+
+def _exchange(link: socket.socket) -> ClockOffset:
+    sent, begun = time.time(), time.monotonic()
+    stamp = to_timestamp(sent)
+    link.send(PACKET.pack(REQUEST_HEAD, 0, 0, 0, 0, 0, b"", 0, 0, 0, stamp))
+    answer = link.recv(1024)
+    # Not the clock itself, which something may set meanwhile.
+    received = sent + (time.monotonic() - begun)
     at_server, left_server = _parse(answer, question=stamp)
     return ClockOffset(
         seconds=((at_server - sent) + (left_server - received)) / 2,

@@ -7,29 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fedgin.doctor.kit import Kit
-from fedgin.doctor.scrub import Scrubber
 from fedgin.errors import Problem
 from fedgin.settings import ResolvedSettings
 from fedgin.sites.lookup import Site
-from fedgin.sites.schema import (
-    CaseFiles,
-    DatalistData,
-    FractionSplit,
-    GlobbedData,
-    ListedData,
-    PatientSplit,
-    PhantomData,
-    SlabSplit,
-)
 
 if TYPE_CHECKING:
     from fedgin.data.prepare import PreparedSite
     from fedgin.engine.step_probe import StepProbe
-
-
-_DATA_MODELS = (CaseFiles, PhantomData, ListedData, GlobbedData, DatalistData)
-_SPLIT_MODELS = (FractionSplit, PatientSplit, SlabSplit)
-_DATA_KEYS = frozenset(key for model in _DATA_MODELS + _SPLIT_MODELS for key in model.model_fields)
 
 
 @dataclass(frozen=True)
@@ -81,14 +65,3 @@ class Notes:
     prepared: PreparedSite | None = None
     names: set[str] = field(default_factory=set)
     probe: StepProbe | None = None
-
-
-def make_scrubber(subject: Subject, notes: Notes) -> Scrubber:
-    """Makes what keeps the names that are known by now out of the findings."""
-    labels = subject.site.config.labels if subject.site else None
-    task = subject.settings.task
-    return Scrubber(
-        subject.name,
-        notes.names,
-        allowed=[*(labels or {}), *task.class_names, task.name, *_DATA_KEYS],
-    )
