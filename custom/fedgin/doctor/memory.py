@@ -17,6 +17,8 @@ from fedgin.engine.memory_need import MemoryNeed, memory_need
 
 TIGHT = 0.9
 """Share of the free memory above which a need is called tight."""
+CPU_OVERHEAD = 1.5
+"""A process was seen to take so many times the tensors alive: workspaces, and gaps between them."""
 _SMALLER = "a job with a smaller 'batch_size', 'patch_size' or 'channels'"
 
 
@@ -128,4 +130,5 @@ def _ram(need: MemoryNeed, *, on_cpu: bool) -> Finding:
     # by now, libraries and all, a training process holds too, and this one will have ended by then.
     own = int(psutil.Process().memory_info().rss)
     available = int(psutil.virtual_memory().available) + own
-    return judge_ram(own + (need.total if on_cpu else need.batch), available=available)
+    work = CPU_OVERHEAD * need.total if on_cpu else need.batch
+    return judge_ram(own + round(work), available=available)
