@@ -55,7 +55,7 @@ def refusal(
 def test_help_names_every_verb() -> None:
     result = call("--help")
     assert result.exit_code == 0
-    for verb in ("phantom", "prepare", "train", "compare", "bench", "job"):
+    for verb in ("phantom", "prepare", "train", "compare", "bench", "doctor", "job"):
         assert verb in result.output
         assert call(verb, "--help").exit_code == 0
 

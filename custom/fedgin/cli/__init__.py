@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
-from fedgin.cli import bench, compare, job, phantom, prepare, report, study, train
+from fedgin.cli import bench, compare, doctor, job, phantom, prepare, report, study, train
 from fedgin.errors import FedginError
 
 
@@ -28,6 +28,7 @@ def build_app() -> typer.Typer:
     app.command("study")(study.study)
     app.command("report")(report.report)
     app.command("bench")(bench.bench)
+    app.command("doctor")(doctor.doctor)
     app.add_typer(job.build_app(), name="job")
     return app
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from fedgin.data.prepare import PreparedCase
+from fedgin.engine.windows import WindowBatch
 from fedgin.metrics.case_scores import ClassScore, score_case
 from fedgin.metrics.dice import dice_per_class
 from fedgin.settings import ResolvedSettings
@@ -78,6 +79,7 @@ def evaluate(
     settings: ResolvedSettings,
     device: torch.device,
     surfaces: bool = False,
+    windows: WindowBatch | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Evaluation:
     """Segments whole volumes and compares them with their label maps on the task's grid.
@@ -88,16 +90,19 @@ def evaluate(
         settings: Settings of the run.
         device: The device.
         surfaces: Whether to measure distances of surfaces too, which takes longer than Dice.
+        windows: As for `segment`; by default one for all cases.
         should_stop: Asked between volumes.
 
     Raises:
         Aborted: `should_stop` said so.
+        OutOfMemory: Not even one window fits the device.
     """
+    windows = windows or WindowBatch(settings.training.window_batch)
     rows = []
     for case in cases:
         if should_stop():
             raise Aborted
-        prediction = segment(network, case.image, settings=settings, device=device)
+        prediction = segment(network, case.image, settings=settings, device=device, windows=windows)
         rows.append(_measure(prediction, case, settings=settings, surfaces=surfaces))
     return Evaluation(class_names=settings.task.class_names, cases=rows)
 
@@ -131,7 +136,12 @@ def _measure(
 
 @torch.inference_mode()
 def segment(
-    network: nn.Module, image: np.ndarray, *, settings: ResolvedSettings, device: torch.device
+    network: nn.Module,
+    image: np.ndarray,
+    *,
+    settings: ResolvedSettings,
+    device: torch.device,
+    windows: WindowBatch | None = None,
 ) -> np.ndarray:
     """Segments one prepared volume.
 
@@ -140,29 +150,51 @@ def segment(
         image: Shape (Z, Y, X), normalised.
         settings: Settings of the run.
         device: The device.
+        windows: Windows of a forward pass, fewer after a volume for which memory ran out; by
+            default the settings' number.
 
     Returns:
         Class indices, uint8, shape (Z, Y, X).
+
+    Raises:
+        OutOfMemory: Not even one window fits the device.
     """
+    windows = windows or WindowBatch(settings.training.window_batch)
+    was_training = network.training
+    network.eval()
+    try:
+        return windows.run(
+            lambda size: _segment(network, image, settings=settings, device=device, size=size),
+            device=device,
+        )
+    finally:
+        network.train(was_training)
+
+
+def _segment(
+    network: nn.Module,
+    image: np.ndarray,
+    *,
+    settings: ResolvedSettings,
+    device: torch.device,
+    size: int,
+) -> np.ndarray:
     from monai.inferers import sliding_window_inference
 
     training = settings.training
     volume = torch.from_numpy(np.array(image, dtype=np.float32)).to(device)
     # In 2D the slices are the batch; in 3D there is one volume.
     batch = volume[:, None] if training.spatial_dims == 2 else volume[None, None]
-    was_training = network.training
-    network.eval()
     with torch.autocast(device.type, dtype=torch.float16, enabled=device.type == "cuda"):
         scores = sliding_window_inference(
             batch,
             roi_size=settings.geometry.patch_size,
-            sw_batch_size=training.window_batch,
+            sw_batch_size=size,
             predictor=network,
             overlap=training.overlap,
             mode="gaussian",
             cval=float(volume.min()),
         )
-    network.train(was_training)
     if not isinstance(scores, Tensor):
         raise TypeError(f"the network returned {type(scores).__name__}, not one tensor of scores")
     classes = scores.argmax(dim=1).to(torch.uint8)

@@ -62,3 +62,6 @@ class LocalObjective:
     def control_difference(self, network: nn.Module) -> Weights | None:
         """Returns SCAFFOLD's change of the site's control in the round; None elsewhere."""
         return None
+
+    def release(self) -> None:
+        """Forgets what the round kept on the device."""

@@ -50,6 +50,10 @@ class Proximal(LocalObjective):
             if parameter.grad is not None:
                 parameter.grad.add_(parameter - anchor, alpha=self._mu)
 
+    def release(self) -> None:
+        """Forgets the global weights."""
+        self._anchor = []
+
 
 class LocalNormalization(LocalObjective):
     """FedBN: a site goes on from its own normalization layers and takes the rest from the server.

@@ -40,7 +40,11 @@ def save_picture(
     if trainer.settings.training.spatial_dims == 3:
         region = slice(0, truth.shape[0])  # a 3D network needs the volume around the slice
     prediction = segment(
-        trainer.network, case.image[region], settings=trainer.settings, device=trainer.device
+        trainer.network,
+        case.image[region],
+        settings=trainer.settings,
+        device=trainer.device,
+        windows=trainer.windows,
     )
     prediction = prediction[index - region.start]
     picture = compose(np.asarray(case.image[index]), truth[index], prediction)

@@ -106,6 +106,10 @@ class Scaffold(LocalObjective):
             for name, control in self._new_control(network).items()
         }
 
+    def release(self) -> None:
+        """Forgets the received weights and the controls; the site's own lies on disk."""
+        self._received, self._local, self._correction = {}, {}, {}
+
 
 def trainable(network: nn.Module) -> dict[str, nn.Parameter]:
     """Returns a network's trainable parameters by their names in its state."""

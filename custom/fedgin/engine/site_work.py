@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from fedgin.engine.device import choose_device
 from fedgin.engine.evaluator import Evaluation
 from fedgin.engine.history import note_round
 from fedgin.engine.lineage import join_lineage, joined_lineage, prune_lineages
+from fedgin.engine.occupancy import on_device, release_device
 from fedgin.engine.patient_scores import patient_scores, summarise_scores, write_scores
 from fedgin.engine.picture import save_picture
 from fedgin.engine.site_weights import SiteFacts
@@ -59,6 +61,11 @@ class SiteWork:
             cases=self.data.splits["train"],
             device=choose_device(site.config.device),
         )
+        if site.config.release_gpu:
+            release_device(self.trainer)
+
+    def _on_device(self) -> AbstractContextManager[Trainer]:
+        return on_device(self.trainer, release=self.site.config.release_gpu)
 
     def join(self, lineage: str) -> None:
         """Takes note of the run that the next task belongs to.
@@ -103,25 +110,26 @@ class SiteWork:
             weights: The global weights.
             before_round: The round that comes next; None after the last.
         """
-        return self.trainer.starting_weights(
-            weights, state_folder=self.state_folder, before_round=before_round
-        )
+        with self._on_device() as trainer:
+            return trainer.starting_weights(
+                weights, state_folder=self.state_folder, before_round=before_round
+            )
 
     def validate(
         self, weights: Mapping[str, np.ndarray], *, should_stop: ShouldStop = lambda: False
     ) -> Evaluation:
         """Measures weights on the patients that choose the best model."""
-        return self.trainer.evaluate(
-            weights, self.data.splits["validation"], should_stop=should_stop
-        )
+        cases = self.data.splits["validation"]
+        with self._on_device() as trainer:
+            return trainer.evaluate(weights, cases, should_stop=should_stop)
 
     def test(
         self, weights: Mapping[str, np.ndarray], *, should_stop: ShouldStop = lambda: False
     ) -> Evaluation:
         """Measures weights, surfaces too, on the patients never used for anything else."""
-        return self.trainer.evaluate(
-            weights, self.data.splits["test"], surfaces=True, should_stop=should_stop
-        )
+        cases = self.data.splits["test"]
+        with self._on_device() as trainer:
+            return trainer.evaluate(weights, cases, surfaces=True, should_stop=should_stop)
 
     def keep_scores(self, evaluation: Evaluation, *, model: str) -> Path:
         """Writes each patient's scores into the site's own folder; they never leave the site.
@@ -148,15 +156,16 @@ class SiteWork:
         should_stop: ShouldStop = lambda: False,
     ) -> RoundResult:
         """Trains for one round, see `Trainer.run_round`, and notes it in the site's history."""
-        result = self.trainer.run_round(
-            weights,
-            state_folder=self.state_folder,
-            round_number=round_number,
-            rounds=rounds,
-            validation_dice=validation_dice,
-            control=control,
-            should_stop=should_stop,
-        )
+        with self._on_device() as trainer:
+            result = trainer.run_round(
+                weights,
+                state_folder=self.state_folder,
+                round_number=round_number,
+                rounds=rounds,
+                validation_dice=validation_dice,
+                control=control,
+                should_stop=should_stop,
+            )
         note_round(
             self._run_folder / HISTORY_FILE,
             round_number=round_number,
@@ -173,12 +182,9 @@ class SiteWork:
         cases = self.data.splits["validation"] or self.data.splits["test"]
         if not cases:
             return None
-        return save_picture(
-            self.trainer,
-            weights,
-            cases[0],
-            file=self._run_folder / PICTURE_FOLDER / f"{name}.png",
-        )
+        file = self._run_folder / PICTURE_FOLDER / f"{name}.png"
+        with self._on_device() as trainer:
+            return save_picture(trainer, weights, cases[0], file=file)
 
     def metrics(self, evaluation: Evaluation) -> dict[str, Any]:
         """Turns an evaluation into the plain numbers that a site reports.

@@ -22,6 +22,7 @@ from fedgin.engine.objectives import build_objective
 from fedgin.engine.optimization import LearningRate, build_optimizer
 from fedgin.engine.state import load_newest_state, load_state, save_state
 from fedgin.engine.weights import Weights, get_weights, set_weights, subtract
+from fedgin.engine.windows import WindowBatch
 from fedgin.errors import FedginError, Problem
 from fedgin.losses import build_loss
 from fedgin.losses.views import ViewLoss
@@ -88,6 +89,7 @@ class Trainer:
         self.device = device
         self.network = build_network(settings).to(device)
         self.objective = build_objective(settings.training, self.network)
+        self.windows = WindowBatch(settings.training.window_batch)
         self._site = site
         self._steps = steps_per_round or settings.training.steps_per_round
         self._cases = cases
@@ -241,6 +243,7 @@ class Trainer:
             settings=self.settings,
             device=self.device,
             surfaces=surfaces,
+            windows=self.windows,
             should_stop=should_stop,
         )
 

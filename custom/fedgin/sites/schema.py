@@ -216,6 +216,8 @@ class SiteConfig(StrictModel):
         device: `auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:N`.
         threads: CPU threads of a training process; a fixed number, because the rounding of sums,
             and with it the last bits of the model, depends on it.
+        release_gpu: Whether the network leaves the device after each task, so that other programs
+            can use its memory while the server and the other sites work.
         share_images: Whether validation pictures may be sent to the server; they show patients.
     """
 
@@ -233,6 +235,7 @@ class SiteConfig(StrictModel):
     models: ModelSettings = ModelSettings()
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     threads: Annotated[int, Field(ge=1, le=256)] = 2
+    release_gpu: bool = False
     share_images: bool = False
 
     @model_validator(mode="after")

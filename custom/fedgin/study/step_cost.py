@@ -14,6 +14,7 @@ from fedgin.augment.views import build_gin
 from fedgin.data.prepare import PreparedCase
 from fedgin.engine.device import choose_device
 from fedgin.engine.optimization import build_optimizer
+from fedgin.engine.step_probe import synchronize
 from fedgin.engine.trainer import Trainer
 from fedgin.seeding import numpy_generator, torch_generator
 from fedgin.settings import ResolvedSettings
@@ -47,12 +48,12 @@ def measure_step(settings: ResolvedSettings, *, device: str, repeats: int) -> St
     """
     target = choose_device(device)
     settings = settings.without_federation()
-    trainer = Trainer(settings=settings, site="bench", cases=[_noise_case(settings)], device=target)
+    trainer = Trainer(settings=settings, site="bench", cases=[noise_case(settings)], device=target)
     optimizer = build_optimizer(trainer.network, settings.training)
     scaler = torch.amp.GradScaler(target.type, enabled=target.type == "cuda")
     gin = build_gin(settings.training.gin)
     plain = settings.training.model_copy(update={"augmentation": "none"}).resolve()
-    bare = Trainer(settings=plain, site="bench", cases=[_noise_case(settings)], device=target)
+    bare = Trainer(settings=plain, site="bench", cases=[noise_case(settings)], device=target)
     images, labels = bare.batch(0, 0)
     trainer.network.train()
 
@@ -67,10 +68,10 @@ def measure_step(settings: ResolvedSettings, *, device: str, repeats: int) -> St
     times: dict[str, list[float]] = {name: [] for name in actions}
     for number in range(WARM_UP + repeats):
         for name, action in actions.items():
-            _synchronize(target)
+            synchronize(target)
             start = time.perf_counter()
             action(number)
-            _synchronize(target)
+            synchronize(target)
             if number >= WARM_UP:
                 times[name].append(time.perf_counter() - start)
     parts = {name: statistics.median(values) for name, values in times.items()}
@@ -86,12 +87,8 @@ def measure_step(settings: ResolvedSettings, *, device: str, repeats: int) -> St
     )
 
 
-def _synchronize(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def _noise_case(settings: ResolvedSettings) -> PreparedCase:
+def noise_case(settings: ResolvedSettings) -> PreparedCase:
+    """Makes up a volume of noise, a little larger than the patch, with one structure."""
     generator = numpy_generator("bench")
     patch = settings.geometry.patch_size
     shape = (max(32, patch[0]), *(size + 8 for size in patch[-2:]))

@@ -1,0 +1,78 @@
+"""The site's data and labels, checked by the code that training uses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fedgin.data.prepare import PreparedSite, prepare_site
+from fedgin.data.sources import Case, list_cases
+from fedgin.data.split import SPLITS
+from fedgin.doctor.finding import Finding, ok, warning
+from fedgin.doctor.names import names_of_cases
+from fedgin.doctor.problems import Teller, places_of
+from fedgin.doctor.scrub import make_scrubber
+from fedgin.doctor.subject import Notes, Subject
+from fedgin.errors import FedginError
+from fedgin.sites.lookup import Site
+from fedgin.sites.schema import DatalistData
+
+
+def check_data(subject: Subject, notes: Notes) -> list[Finding]:
+    """Prepares all volumes, as a first round would, and tells every problem of every volume.
+
+    Raises:
+        ValueError: The site's file could not be read.
+    """
+    site = subject.site
+    if site is None:
+        raise ValueError("the site's file is needed")
+    try:
+        cases = list_cases(site, subject.settings.task)
+    except FedginError:
+        cases = []  # preparing meets the same problem, and says so
+    notes.names |= names_of_cases(site, cases)
+    try:
+        notes.prepared = prepare_site(site, subject.settings)
+    except FedginError as error:
+        teller = _teller(site, subject, notes, cases)
+        return [teller.tell(problem) for problem in error.problems]
+    return [_volumes(notes.prepared), *_splits(notes.prepared)]
+
+
+def _teller(site: Site, subject: Subject, notes: Notes, cases: Sequence[Case]) -> Teller:
+    dataset = site.config.dataset
+    datalist = None
+    if isinstance(dataset, DatalistData):
+        datalist = Path(dataset.root).expanduser() / dataset.file
+    return Teller(
+        scrubber=make_scrubber(subject, notes),
+        places=places_of(site.path, datalist),
+        cases=cases,
+    )
+
+
+def _volumes(prepared: PreparedSite) -> Finding:
+    sizes = {name: len(prepared.splits[name]) for name in SPLITS}
+    dealt = ", ".join(f"{size} {name}" for name, size in sizes.items())
+    return ok(
+        "volumes",
+        f"{prepared.site.config.modality}: {dealt}; {prepared.n_training_slices} training slices; "
+        f"{prepared.prepared} prepared now in {prepared.seconds:.1f} s, the others cached",
+        modality=prepared.site.config.modality,
+        training_slices=prepared.n_training_slices,
+        prepared_now=prepared.prepared,
+        **{f"{name}_cases": size for name, size in sizes.items()},
+    )
+
+
+def _splits(prepared: PreparedSite) -> list[Finding]:
+    purposes = {
+        "validation": "this site has no say in which model is best",
+        "test": "this site measures no model",
+    }
+    return [
+        warning(f"split {name}", f"no case: {effect}", f"give cases to '{name}' in 'split'")
+        for name, effect in purposes.items()
+        if not prepared.splits[name]
+    ]
