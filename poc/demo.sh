@@ -29,7 +29,7 @@ work="$(mktemp -d "${TMPDIR:-/tmp}/fedgin-poc-XXXXXX")"
 export XDG_CACHE_HOME="${XDG_CACHE_HOME:-$HOME/.cache}"
 export HOME="$work/home" NVFLARE_POC_WORKSPACE="$work/poc" FEDGIN_STORAGE="$out/storage"
 # gRPC's own handlers of fork() now and then end a process that is just starting.
-export GRPC_ENABLE_FORK_SUPPORT=false
+export GRPC_ENABLE_FORK_SUPPORT=false TORCHINDUCTOR_CACHE_DIR="$work/torchinductor"
 unset FEDGIN_SITE_CONFIGS
 mkdir -p "$HOME" "$FEDGIN_STORAGE"
 watcher=""
