@@ -147,7 +147,11 @@ def _page(
             UNJUDGED: "? not judged",
         },
         no_examples=no_examples,
-        settings=json.dumps(record.get("settings", {}), indent=1, ensure_ascii=False),
+        codes=[code[:12] for code in record.get("codes", [])],
+        notes=record.get("notes", []),
+        commands=provenance.commands(record),
+        settings=json.dumps(provenance.shared_settings(record), indent=1, ensure_ascii=False),
+        differing=provenance.differing_settings(record),
     )
 
 
