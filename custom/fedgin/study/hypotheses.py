@@ -181,8 +181,8 @@ def _unseen_gain(summary: Summary, *, arm: Arm) -> tuple[str, str]:
         return UNJUDGED, found
     if direction(gain) != tested_direction(gain):
         found += f"; no difference is shown: Holm p{SPACE}{p_text(gain['p_holm'])}"
-        if too_few(gain):
-            return UNJUDGED, f"{found}, and with so few patients no data could bring it below 0.05"
+    if too_few(gain):
+        return UNJUDGED, f"{found}; no data of so few patients could bring Holm's p below 0.05"
     return (MET if tested_direction(gain) == 1 else NOT_MET), found
 
 

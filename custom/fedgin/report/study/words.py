@@ -118,8 +118,8 @@ def rival_sentences(entries: Sequence[Entry]) -> list[str]:
     least = least_corrected_p(most)
     if least is not None and least >= SIGNIFICANT:
         sentences.append(
-            f"{place(most)}: with {count(most['n'])} and {most['family_size']} comparisons no data "
-            f"could bring the smallest Holm p below {least:.3f}."
+            f"{place(most)}: with {count(most['n'])} and {comparisons(most['family_size'])} no "
+            f"data could bring the smallest Holm p below {least:.3f}."
         )
     return sentences
 
@@ -172,6 +172,11 @@ def count_sentences(counts: Sequence[Entry]) -> list[str]:
         for entry in (found[name],)
     ]
     return [f"{place(found['gin'])}, structures: {'; '.join(parts)}."]
+
+
+def comparisons(number: int) -> str:
+    """Writes a number of comparisons."""
+    return f"{number} comparison{'' if number == 1 else 's'}"
 
 
 def place(entry: Entry) -> str:
