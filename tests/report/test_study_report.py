@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -180,6 +181,90 @@ def test_unequal_steps_are_called_unequal(tmp_path: Path) -> None:
     record["runs"][0]["steps"] = 900
     folder = write_study(tmp_path / "study", rows, record, examples=False)
     assert "centralized 900, federated 1,200: NOT equal" in page(folder).text
+
+
+def other_report(
+    folder: Path, *, algorithm: str = "fedavg", fine_tuned: bool = False, **changes: Any
+) -> str:
+    """The text of a report on federated runs alone."""
+    from synthetic_study import make_record, make_rows, write_study
+
+    rows = [
+        replace(row, algorithm=algorithm)
+        for row in make_rows(patients=1, grid={"federated": ("gin",)})
+    ]
+    record = make_record(rows) | changes
+    if fine_tuned:
+        record["runs"].append(record["runs"][0] | {"regime": "fine-tuned"})
+    return page(write_study(folder, rows, record, examples=False)).text
+
+
+def test_rows_that_compare_nothing_are_not_called_missing(tmp_path: Path) -> None:
+    text = other_report(tmp_path / "study")
+    assert "No run has rows yet" not in text
+    assert "No sentence can be made from this grid" in text
+
+
+def test_whose_layers_a_fedbn_model_is_measured_with(tmp_path: Path) -> None:
+    assert "fedbn" not in other_report(tmp_path / "plain")
+    text = other_report(tmp_path / "fedbn", algorithm="fedbn")
+    assert "A training site is measured with the layers of its own last round" in text
+    assert "weighted average of the sites' layers" in text
+    assert "Fine-tuning starts" not in text
+    tuned = other_report(tmp_path / "tuned", algorithm="fedbn", fine_tuned=True)
+    assert "Fine-tuning starts from the global model, the averaged layers included." in tuned
+
+
+def test_every_code_and_command_that_made_runs_is_named(tmp_path: Path) -> None:
+    codes = ["a" * 64, "b" * 64]
+    one = other_report(tmp_path / "one", codes=codes[:1])
+    assert "aaaaaaaaaaaa" in one
+    assert "Several versions of the code." not in one
+    two = other_report(
+        tmp_path / "two", codes=codes, commands=["fedgin study --seeds 1", "fedgin study --seeds 2"]
+    )
+    assert "Several versions of the code." in two
+    for words in ("aaaaaaaaaaaa", "bbbbbbbbbbbb", "fedgin study --seeds 1", "study --seeds 2"):
+        assert words in two
+
+
+def test_shared_settings_hold_nothing_that_differs_by_run(tmp_path: Path) -> None:
+    from fedgin.report.study.provenance import shared_settings
+    from fedgin.settings import TrainingSettings
+
+    settings = TrainingSettings(task="heart").model_dump(mode="json")
+    runs = [
+        {"regime": regime, "augmentation": name}
+        for regime, name in (("local", "gin"), ("local", "gin-ipa"), ("local", "fda"))
+    ]
+    found = shared_settings({"settings": settings, "runs": runs})
+    assert not {"seed", "algorithm", "augmentation"} & set(found)
+    assert not {"ipa", "consistency"} & set(found["gin"])
+    assert "mode" not in found["fourier"]
+    assert found["gin"]["layers"] == settings["gin"]["layers"]
+    assert found["randconv"] == settings["randconv"]
+    assert found["learning_rate"] == settings["learning_rate"]
+    tuned = [*runs, {"regime": "fine-tuned", "augmentation": "gin"}]
+    assert "learning_rate" not in shared_settings({"settings": settings, "runs": tuned})
+    text = other_report(tmp_path / "study", settings=settings)
+    shown = text[text.index("Training settings that all runs share") :]
+    assert '"seed"' not in shown
+    assert '"channels"' in shown
+
+
+def test_regimes_that_had_no_run_are_named(tmp_path: Path) -> None:
+    note = "leave-one-modality-out has no run: all sites are CT <only>"
+    assert note in other_report(tmp_path / "study", notes=[note])
+    assert "Requested, but without a run" not in other_report(tmp_path / "other")
+
+
+def test_a_study_that_has_not_finished_is_said_to_have_not(tmp_path: Path) -> None:
+    from fedgin.cli.report import report
+
+    (tmp_path / "study.json").write_text("{}")
+    with pytest.raises(ConfigError, match="the study has not finished") as caught:
+        report(tmp_path)
+    assert "start the study again" in str(caught.value)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"format": 2}'])

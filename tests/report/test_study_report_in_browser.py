@@ -46,6 +46,40 @@ def test_only_tables_and_figures_scroll_sideways(
     assert clipped == []
 
 
+@pytest.mark.parametrize("width", [360, 390])
+def test_a_phone_gets_whole_figures_of_its_own(tab: Tab, abdomen_folder: Path, width: int) -> None:
+    tab.open(abdomen_folder / "report.html", width=width)
+    figures = tab.run(
+        """() => [...document.images].map(i => [
+          i.parentElement.querySelector('source').srcset === i.currentSrc,
+          i.getBoundingClientRect().right <= innerWidth + 1,
+          i.getBoundingClientRect().width / i.naturalWidth * 160 / 96,
+        ])"""
+    )
+    assert len(figures) == 10
+    for narrow, whole, scale in figures:
+        assert narrow
+        assert whole
+        # Text of 9 points is at least 10 CSS pixels high.
+        assert scale >= 10 / 12
+
+
+def test_a_screen_and_paper_get_the_wide_figures(tab: Tab, abdomen_folder: Path) -> None:
+    tab.open(abdomen_folder / "report.html", width=1280)
+    wide = "() => [...document.images].every(i => i.currentSrc === i.src)"
+    assert tab.run(wide)
+
+
+def test_every_table_fits_a_screen(tab: Tab, abdomen_folder: Path) -> None:
+    tab.open(abdomen_folder / "report.html", width=1280)
+    tab.run("() => document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    cut = tab.run(
+        "() => [...document.querySelectorAll('.scroll')]"
+        ".filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.getAttribute('aria-label'))"
+    )
+    assert cut == []
+
+
 def test_text_is_large_and_dark_enough(tab: Tab, abdomen_folder: Path) -> None:
     tab.open(abdomen_folder / "report.html", width=390)
     found = tab.run(

@@ -10,11 +10,12 @@ from fedgin.report.study.words import (
     band_word,
     count_sentences,
     gain_sentence,
-    least_corrected_p,
-    p_text,
     ratio_sentence,
     rival_sentences,
+    summary_words,
 )
+from fedgin.study.directions import least_corrected_p
+from fedgin.study.wording import p_text
 
 MINUS, SPACE = "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"
 
@@ -71,6 +72,38 @@ def test_an_interval_that_holds_zero_shows_nothing(
     assert "no difference between GIN and no augmentation is shown" in text
     assert "above" not in text
     assert "BELOW" not in text
+
+
+@pytest.mark.parametrize(("p", "shown"), [(0.353, False), (0.05, False), (0.049, True)])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_gain_needs_its_corrected_test_too(p: float, shown: bool, sign: int) -> None:
+    ends = sorted((sign * 0.03, sign * 0.23))
+    text = gain_sentence(gain(sign * 0.131, *ends) | {"p_holm": p, "family_size": 7})
+    assert ("above" in text or "BELOW" in text) == shown
+    assert ("no difference between GIN and no augmentation is shown" in text) != shown
+    assert (f"but Holm p{SPACE}{p_text(p)}" in text) != shown
+
+
+def test_the_summary_and_the_table_of_rivals_agree() -> None:
+    from synthetic_study import AUGMENTATIONS, make_record, make_rows
+
+    from fedgin.study.summary import summarize
+
+    # Six patients and seven comparisons: Holm's smallest p is 7 / 32, whatever the interval.
+    rows = make_rows(patients=3, grid={"centralized": AUGMENTATIONS})
+    summary = summarize(rows, make_record(rows))
+    (entry,) = (
+        e
+        for e in summary["gains"]
+        if (e["population"], e["modality"]) == ("unseen hospitals", "all")
+    )
+    assert entry["low"] > 0
+    sentences = [text for paragraph in summary_words(summary) for text in paragraph.sentences]
+    assert any(
+        text.startswith("Unseen hospitals: no difference between GIN and no augmentation is shown")
+        for text in sentences
+    )
+    assert not any("GIN is above" in text for text in sentences if text.startswith("Unseen"))
 
 
 def test_one_patient_proves_nothing() -> None:

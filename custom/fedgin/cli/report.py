@@ -26,6 +26,15 @@ def report(
         written = write_report(path)
     elif path.suffix == ".json" and path.is_file():
         written = _run_report(path)
+    elif path.is_dir() and (path / "study.json").is_file():
+        raise ConfigError(
+            Problem(
+                str(path),
+                "a study's report is made from results.json and results.csv, written at its end",
+                "study.json, but no results.json: the study has not finished",
+                "start the study again by the same command, which goes on where it stopped",
+            )
+        )
     else:
         raise ConfigError(
             Problem(

@@ -7,19 +7,33 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from fedgin.study.ratios import PAPER_BAND
-from fedgin.study.rows import MODALITIES
+from fedgin.report.study.labels import augmentation_label
+from fedgin.study.arms import Arm
+from fedgin.study.comparisons import GIN, NONE, VARIANTS
+from fedgin.study.directions import direction, tested_direction, too_few
+from fedgin.study.matrix import LOCAL
+from fedgin.study.missing import (
+    federated_arms,
+    measured_augmentations,
+    missing_patients,
+    missing_runs,
+)
+from fedgin.study.ratios import CENTRALIZED, PAPER_BAND
+from fedgin.study.rows import AUGMENTATIONS, MODALITIES
+from fedgin.study.wording import SPACE, interval, p_text, signed
 
 MET = "met"
 NOT_MET = "not met"
 UNJUDGED = "cannot be judged from this grid"
-SPACE = "\N{NO-BREAK SPACE}"
 
 HEART_GAIN = 0.15
 PANCREAS_FACTOR = 2.0
 PANCREAS_GAIN = 0.10
 RATIO_SEEDS = 3
 FAMILY_CROSSING = "training sites, other modality"
+UNSEEN = "unseen hospitals"
+TRAINING = "training sites"
+RIVALS = tuple(name for name in AUGMENTATIONS if name not in (NONE, GIN, *VARIANTS))
 
 Summary = Mapping[str, Any]
 
@@ -40,7 +54,7 @@ class Verdict:
 
 
 def judge(summary: Summary) -> list[dict[str, str]]:
-    """Judges every hypothesis by a study's summary.
+    """Judges every hypothesis by a study's summary; federated ones once per algorithm.
 
     Args:
         summary: The tables of `fedgin.study.summary`.
@@ -68,53 +82,33 @@ def judge(summary: Summary) -> list[dict[str, str]]:
                 _pancreas,
             )
         )
+    federated = federated_arms(summary)
     judges += [
         (
-            f"{regime.capitalize()} training, unseen hospitals: GIN's gain over no augmentation is "
-            "above zero",
-            functools.partial(_unseen_gain, regime=regime),
+            f"{arm.label.capitalize()} training, unseen hospitals: GIN's gain over no augmentation "
+            "is above zero",
+            functools.partial(_unseen_gain, arm=arm),
         )
-        for regime in ("federated", "centralized")
+        for arm in (*federated, CENTRALIZED)
     ]
-    judges.append(
+    judges += [
         (
-            f"Federated GIN at least {PAPER_BAND[0]:.2f} of centralized GIN on each modality's "
-            f"test patients, {RATIO_SEEDS} seeds",
-            _ratio,
+            f"{arm.label.capitalize()} GIN at least {PAPER_BAND[0]:.2f} of centralized GIN on each "
+            f"modality's test patients, {RATIO_SEEDS} seeds",
+            functools.partial(_ratio, arm=arm),
         )
-    )
+        for arm in federated
+    ]
     return [asdict(Verdict(text, *judge_one(summary))) for text, judge_one in judges]
 
 
-def signed(value: float, digits: int = 3) -> str:
-    """Writes a difference with its sign, a true minus included."""
-    text = f"{value:+.{digits}f}"
-    if float(text) == 0:
-        text = f"{0:.{digits}f}"
-    return text.replace("-", "\N{MINUS SIGN}")
-
-
-def interval(entry: Mapping[str, Any], *, difference: bool = False) -> str:
-    """Writes n and the 95 % interval of an entry, or why there is none."""
-    n = entry["n"]
-    if entry.get("low") is None or entry.get("high") is None:
-        return "one patient, no interval" if n == 1 else f"no interval, {count(n)}"
-    low, high = (
-        signed(entry[key]) if difference else f"{entry[key]:.3f}" for key in ("low", "high")
-    )
-    return f"95{SPACE}% interval {low} to {high}, {count(n)}"
-
-
-def count(n: int) -> str:
-    """Writes a number of patients that no line break tears apart."""
-    return f"n{SPACE}={SPACE}{n}{SPACE}patients"
-
-
 def _heart_gain(summary: Summary) -> tuple[str, str]:
-    gain = _find(summary["gains"], regime="local", population=FAMILY_CROSSING)
+    gain = _find(summary["gains"], arm=LOCAL, population=FAMILY_CROSSING)
     if gain is None:
-        return UNJUDGED, "local training with GIN and without augmentation was not run"
+        return UNJUDGED, _why_no_gain(summary, LOCAL, FAMILY_CROSSING)
     found = f"{signed(gain['difference'])} ({interval(gain, difference=True)})"
+    if gain["low"] is None:
+        return UNJUDGED, found
     return (MET if gain["difference"] >= HEART_GAIN else NOT_MET), found
 
 
@@ -124,97 +118,152 @@ def _heart_rivals(summary: Summary) -> tuple[str, str]:
         for entry in summary["rivals"]
         if entry["regime"] == "local"
         and entry["population"] == FAMILY_CROSSING
-        and entry["family"] == "rival"
-        and entry["rival"] != "none"
+        and entry["rival"] in RIVALS
     ]
     if not rivals:
-        return UNJUDGED, "local training with GIN and a rival was not run"
-    above = [entry for entry in rivals if entry["difference"] < 0]
+        return UNJUDGED, _why_no_rival(summary)
     best = max(rivals, key=lambda entry: entry["second"])
-    found = f"GIN {best['first']:.3f}, best of {len(rivals)}: {best['rival']} {best['second']:.3f}"
-    if above:
-        names = ", ".join(f"{e['rival']} ({signed(e['difference'])})" for e in above)
+    found = (
+        f"GIN {best['first']:.3f}, best of the {len(rivals)} of {len(RIVALS)} rivals run: "
+        f"{augmentation_label(best['rival'])} {best['second']:.3f}"
+    )
+    if best["low"] is None:
+        return UNJUDGED, f"{found} ({interval(best)})"
+    if above := [entry for entry in rivals if entry["difference"] < 0]:
+        names = ", ".join(
+            f"{augmentation_label(e['rival'])} ({signed(e['difference'])})" for e in above
+        )
         return NOT_MET, f"GIN minus rival is below zero for {names}; {found}"
-    return MET, found
+    # One that was not run could still be above.
+    return (MET if len(rivals) == len(RIVALS) else UNJUDGED), found
 
 
 def _pancreas(summary: Summary) -> tuple[str, str]:
-    found = []
-    met = False
-    for modality in MODALITIES:
-        gain = _find(
-            summary["gains"],
-            regime="local",
-            population=FAMILY_CROSSING,
-            modality=modality,
-            class_name="pancreas",
+    gains = {
+        modality: gain
+        for modality in MODALITIES
+        if (
+            gain := _find(
+                summary["gains"],
+                arm=LOCAL,
+                population=FAMILY_CROSSING,
+                modality=modality,
+                class_name="pancreas",
+            )
         )
-        if gain is None:
-            continue
-        gin, none = gain["first"], gain["second"]
-        met |= gin >= PANCREAS_FACTOR * none and gain["difference"] >= PANCREAS_GAIN
-        other = next(name for name in MODALITIES if name != modality)
-        found.append(
-            f"{other} to {modality}: {none:.3f} to {gin:.3f} ({signed(gain['difference'])}, "
-            f"{interval(gain, difference=True)})"
-        )
-    if not found:
+    }
+    if not gains:
+        if missing := missing_runs(summary, LOCAL, (NONE, GIN)):
+            return UNJUDGED, "; ".join(missing)
         return UNJUDGED, "no pancreas was measured with GIN and without augmentation"
-    if not met and len(found) < len(MODALITIES):
-        return UNJUDGED, f"one direction is missing; {found[0]}"
-    return (MET if met else NOT_MET), "; ".join(found)
+    found = "; ".join(
+        f"{_other(modality)} to {modality}: {gain['second']:.3f} to {gain['first']:.3f} "
+        f"({signed(gain['difference'])}, {interval(gain, difference=True)})"
+        for modality, gain in gains.items()
+    )
+    judged = [gain for gain in gains.values() if gain["low"] is not None]
+    if any(
+        gain["first"] >= PANCREAS_FACTOR * gain["second"] and gain["difference"] >= PANCREAS_GAIN
+        for gain in judged
+    ):
+        return MET, found
+    if len(gains) < len(MODALITIES):
+        return UNJUDGED, f"one direction is missing; {found}"
+    return (NOT_MET if len(judged) == len(gains) else UNJUDGED), found
 
 
-def _unseen_gain(summary: Summary, *, regime: str) -> tuple[str, str]:
-    gain = _find(summary["gains"], regime=regime, population="unseen hospitals")
+def _unseen_gain(summary: Summary, *, arm: Arm) -> tuple[str, str]:
+    gain = _find(summary["gains"], arm=arm, population=UNSEEN)
     if gain is None:
-        return UNJUDGED, f"no {regime} training with GIN and without met unseen hospitals"
+        return UNJUDGED, _why_no_gain(summary, arm, UNSEEN)
     found = f"{signed(gain['difference'])} ({interval(gain, difference=True)})"
     if gain["low"] is None:
         return UNJUDGED, found
-    return (MET if gain["low"] > 0 else NOT_MET), found
+    if direction(gain) != tested_direction(gain):
+        found += f"; no difference is shown: Holm p{SPACE}{p_text(gain['p_holm'])}"
+    if too_few(gain):
+        return UNJUDGED, f"{found}; no data of so few patients could bring Holm's p below 0.05"
+    return (MET if tested_direction(gain) == 1 else NOT_MET), found
 
 
-def _ratio(summary: Summary) -> tuple[str, str]:
-    ratios = [
-        entry
+def _ratio(summary: Summary, *, arm: Arm) -> tuple[str, str]:
+    ratios = {
+        modality: entry
         for modality in MODALITIES
         if (
             entry := _find(
                 summary["ratios"],
-                algorithm="fedavg",
-                augmentation="gin",
-                population="training sites",
+                arm=arm,
+                augmentation=GIN,
+                population=TRAINING,
                 modality=modality,
             )
         )
         and entry["ratio"] is not None
-    ]
-    found = "; ".join(f"{e['modality']} {e['ratio']:.3f} ({interval(e)})" for e in ratios)
+    }
+    found = "; ".join(
+        f"{modality} {entry['ratio']:.3f} ({interval(entry)})" for modality, entry in ratios.items()
+    )
     if len(ratios) < len(MODALITIES):
-        return UNJUDGED, found or "federated and centralized GIN were not both run"
-    if any(entry["ratio"] < PAPER_BAND[0] for entry in ratios):
+        missing = _why_no_ratio(summary, arm, [name for name in MODALITIES if name not in ratios])
+        return UNJUDGED, "; ".join(filter(None, (found, missing)))
+    if any(entry["low"] is None for entry in ratios.values()):
+        return UNJUDGED, found
+    if any(entry["ratio"] < PAPER_BAND[0] for entry in ratios.values()):
         return NOT_MET, found
-    seeds = min(entry["seeds"] for entry in ratios)
+    seeds = min(entry["seeds"] for entry in ratios.values())
     if seeds < RATIO_SEEDS:
         return UNJUDGED, f"{seeds} of {RATIO_SEEDS} seeds; so far {found}"
     return MET, found
 
 
+def _why_no_gain(summary: Summary, arm: Arm, population: str) -> str:
+    pair = (GIN, NONE)
+    missing = missing_runs(summary, arm, pair)
+    return "; ".join(missing) or missing_patients(summary, arm, pair, population=population)
+
+
+def _why_no_rival(summary: Summary) -> str:
+    ran = [name for name in RIVALS if name in measured_augmentations(summary, LOCAL)]
+    missing = missing_runs(summary, LOCAL, (GIN,))
+    if not ran:
+        missing.append("local training with a rival was not run")
+    return "; ".join(missing) or missing_patients(
+        summary, LOCAL, (GIN, ran[0]), population=FAMILY_CROSSING
+    )
+
+
+def _why_no_ratio(summary: Summary, arm: Arm, modalities: Sequence[str]) -> str:
+    missing = [text for one in (arm, CENTRALIZED) for text in missing_runs(summary, one, (GIN,))]
+    if missing:
+        return "; ".join(missing)
+    over_zero = any(
+        _find(summary["ratios"], arm=arm, augmentation=GIN, population=TRAINING, modality=modality)
+        for modality in modalities
+    )
+    if over_zero:
+        return f"centralized GIN's Dice on {' and '.join(modalities)} patients is 0"
+    return f"no {' or '.join(modalities)} patient of the training sites was measured by both"
+
+
+def _other(modality: str) -> str:
+    return next(name for name in MODALITIES if name != modality)
+
+
 def _find(
     table: Sequence[Mapping[str, Any]],
     *,
+    arm: Arm,
     modality: str = "all",
     class_name: str = "mean",
-    algorithm: str | None = None,
     **wanted: str,
 ) -> Mapping[str, Any] | None:
-    """Returns the entry of a table that has these values, of plain averaging unless said."""
+    """Returns an arm's entry of a table that has these values."""
     for entry in table:
         if (
             entry["modality"] == modality
             and entry["class"] == class_name
-            and entry["algorithm"] in ((algorithm,) if algorithm else ("", "fedavg"))
+            and entry["arm"] == arm.label
             and all(entry[key] == value for key, value in wanted.items())
         ):
             return entry

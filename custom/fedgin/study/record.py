@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import importlib.metadata
 import json
+import logging
 import math
 import platform
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,8 @@ from fedgin.study.outcome import Outcome, load_outcome, load_rows
 from fedgin.study.plan import PlannedRun
 from fedgin.study.rows import Row, write_rows
 from fedgin.study.sites import describe_site
+
+logger = logging.getLogger(__name__)
 
 FORMAT = 1
 RESULTS_CSV, RESULTS_JSON = "results.csv", "results.json"
@@ -60,6 +63,7 @@ def make_record(
         "task": definition.base.task,
         "classes": list(resolved.task.class_names),
         "command": command,
+        "commands": all_commands(definition.folder, command),
         "versions": versions(),
         "codes": sorted({outcome.code for outcome in outcomes.values()} - {""}),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -73,6 +77,24 @@ def make_record(
         "sites": _site_records(definition, sites),
         "runs": [_run_record(run, outcomes.get(run.identifier)) for run in definition.runs],
     }
+
+
+def all_commands(folder: Path, command: str) -> list[str]:
+    """Lists the commands whose runs are in a study's folder, each once, this one last.
+
+    Args:
+        folder: The study's folder; its results.json, if there is one, knows the earlier ones.
+        command: The command as the user typed it.
+    """
+    file = folder / RESULTS_JSON
+    earlier: list[str] = []
+    if file.is_file():
+        try:
+            record = json.loads(file.read_text(encoding="utf-8"))
+            earlier = [str(name) for name in record.get("commands", [record["command"]])]
+        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+            logger.warning("%s: earlier commands are lost: %s", file, error)
+    return list(dict.fromkeys([*(name for name in earlier if name != command), command]))
 
 
 def versions() -> dict[str, str]:

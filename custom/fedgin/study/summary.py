@@ -8,8 +8,10 @@ from typing import Any
 from fedgin.study.arms import Measurements
 from fedgin.study.comparisons import gain_table, rival_table
 from fedgin.study.descriptions import count_table, mean_table, not_annotated, seed_table
+from fedgin.study.directions import with_tests
 from fedgin.study.hypotheses import judge
 from fedgin.study.matrix import matrix_table
+from fedgin.study.missing import unfinished_runs
 from fedgin.study.ratios import ratio_table
 from fedgin.study.rows import Row
 
@@ -32,6 +34,7 @@ def summarize(rows: Sequence[Row], record: Mapping[str, Any]) -> dict[str, Any]:
     measurements = Measurements(rows, record)
     classes = list(record["classes"])
     runs = record.get("runs", [])
+    rivals = rival_table(measurements)
     summary: dict[str, Any] = {
         "task": record["task"],
         "classes": classes,
@@ -39,14 +42,15 @@ def summarize(rows: Sequence[Row], record: Mapping[str, Any]) -> dict[str, Any]:
         "seeds": sorted({row.seed for row in rows}),
         "matrix": matrix_table(measurements, classes),
         "means": mean_table(measurements),
-        "gains": gain_table(measurements, classes),
-        "rivals": rival_table(measurements),
+        "gains": with_tests(gain_table(measurements, classes), rivals),
+        "rivals": rivals,
         "ratios": ratio_table(measurements, classes),
         "counts": count_table(measurements),
         "per_seed": seed_table(measurements),
         "not_annotated": not_annotated(measurements),
         "failures": [dict(run) for run in runs if run["status"] == "failed"],
         "pending": [run["id"] for run in runs if run["status"] == "pending"],
+        "unfinished": unfinished_runs(runs),
     }
     summary["hypotheses"] = judge(summary)
     return summary

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fedgin.study.hypotheses import signed
+from fedgin.study.wording import signed
 
 Entry = Mapping[str, Any]
 

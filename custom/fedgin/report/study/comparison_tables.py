@@ -18,9 +18,11 @@ from fedgin.report.study.labels import (
     augmentation_label,
     class_label,
 )
-from fedgin.report.study.words import band_word, p_text, tested_direction
+from fedgin.report.study.words import band_word
+from fedgin.study.directions import tested_direction
 from fedgin.study.matrix import MEAN
 from fedgin.study.ratios import PAPER_BAND
+from fedgin.study.wording import p_text
 
 
 def gain_table_text(gains: Sequence[Entry], *, by_modality: bool = False) -> Table:

@@ -59,7 +59,8 @@ def convention_texts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
             "Tests",
             "Wilcoxon's signed-rank test over the same patients, two-sided; Holm's correction over "
             "no augmentation and the rivals of one way of training and one set of test patients. "
-            "GIN's own variants are a family of their own.",
+            "GIN's own variants are a family of their own. A difference counts as shown only where "
+            "interval and corrected test agree.",
         ),
         ("Seeds", _seeds(record)),
         (
@@ -68,6 +69,7 @@ def convention_texts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
             "would need patients of a modality that a training site may not have.",
         ),
         ("Equal training", _steps(record)),
+        *_local_layers(record),
     ]
 
 
@@ -96,6 +98,25 @@ def _steps(record: Mapping[str, Any]) -> str:
     every = set().union(*steps.values())
     verdict = "equal" if len(every) == 1 else "NOT equal"
     return f"{text} Optimizer steps in total, as the runs counted them: {found}: {verdict}."
+
+
+def _local_layers(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Says with whose normalization layers the models of fedbn are measured, where there are any.
+
+    The rule is that of `fedgin.engine.objectives.LocalNormalization`.
+    """
+    regimes = {run["regime"] for run in record["runs"] if run["algorithm"] == "fedbn"}
+    if not regimes:
+        return []
+    text = (
+        "Normalization layers stay at the sites. A training site is measured with the layers of "
+        "its own last round in place of the averaged ones. An unseen hospital has none of its own "
+        "and is measured with the global model as it is, which holds the weighted average of the "
+        "sites' layers: no number of an unseen hospital is from a site's own layers."
+    )
+    if "fine-tuned" in regimes:
+        text += " Fine-tuning starts from the global model, the averaged layers included."
+    return [("Layers that stay at a site (fedbn)", text)]
 
 
 def _numbers(values: set[int]) -> str:

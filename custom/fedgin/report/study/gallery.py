@@ -21,14 +21,14 @@ class Plan:
         title: What it shows, in a few words.
         caption: How to read it.
         alt: What a reader who cannot see it has to know.
-        draw: Draws it; None where there is nothing to draw.
+        draw: Draws it, wide or (True) for a phone; None where there is nothing to draw.
     """
 
     name: str
     title: str
     caption: str
     alt: str
-    draw: Callable[[], Figure | None]
+    draw: Callable[[bool], Figure | None]
 
 
 def plan_figures(
@@ -60,7 +60,7 @@ def plan_figures(
             "contain it.",
             "Line charts of training loss and of validation Dice by round, one row of panels per "
             "way of training, one line per augmentation.",
-            lambda: curves.curves_figure(runs),
+            lambda narrow: curves.curves_figure(runs, narrow=narrow),
         ),
         Plan(
             "examples",
@@ -69,7 +69,7 @@ def plan_figures(
             "Anterior is up, the patient's right is on the left.",
             "For one CT and one MR slice: the image, the true contours, the contours predicted "
             "without augmentation and with GIN.",
-            lambda: slices.examples_figure(examples, classes),
+            lambda narrow: slices.examples_figure(examples, classes, narrow=narrow),
         ),
         Plan(
             "augmentations",
@@ -77,7 +77,7 @@ def plan_figures(
             "One CT and one MR slice, as a network sees them after one draw of each augmentation. "
             "Grey values of each image run from its own 0.5th to its 99.5th percentile.",
             "The same CT slice and the same MR slice after each augmentation, the original first.",
-            lambda: slices.strip_figure(examples),
+            lambda narrow: slices.strip_figure(examples, narrow=narrow),
         ),
     ]
 
@@ -95,7 +95,7 @@ def _table_figures(summary: Mapping[str, Any]) -> list[Plan]:
             "train.",
             "Dot plot of mean Dice with 95 % intervals, one panel per way of training, one line "
             "per augmentation; the values are in the tables of all measurements.",
-            lambda: means.summary_figure(summary["means"]),
+            lambda narrow: means.summary_figure(summary["means"], narrow=narrow),
         ),
         Plan(
             "matrix",
@@ -105,7 +105,7 @@ def _table_figures(summary: Mapping[str, Any]) -> list[Plan]:
             "trained. Other site: the study's other site of the same modality.",
             "Heat map of mean Dice by augmentation in four panels, train modality by test "
             "modality; the values are in the table below.",
-            lambda: heatmap.matrix_figure(summary["matrix"]),
+            lambda narrow: heatmap.matrix_figure(summary["matrix"], narrow=narrow),
         ),
         Plan(
             "matrix_by_class",
@@ -114,7 +114,7 @@ def _table_figures(summary: Mapping[str, Any]) -> list[Plan]:
             "modality) and of the other modality's training sites. n/a: not annotated there.",
             "Heat map of mean Dice by augmentation and class in four panels, train modality by "
             "test modality; the values are in the tables below.",
-            lambda: heatmap.class_matrix_figure(summary["matrix"], classes),
+            lambda narrow: heatmap.class_matrix_figure(summary["matrix"], classes, narrow=narrow),
         ),
         Plan(
             "ratio",
@@ -123,7 +123,7 @@ def _table_figures(summary: Mapping[str, Any]) -> list[Plan]:
             "band is the paper's claim, 0.93 to 0.98.",
             "Dot plot of the ratio of federated to centralized Dice by modality and class, with "
             "GIN and without augmentation; the values are in the table below.",
-            lambda: means.ratio_figure(summary["ratios"], classes),
+            lambda narrow: means.ratio_figure(summary["ratios"], classes, narrow=narrow),
         ),
     ]
 
@@ -142,8 +142,8 @@ def _box_figures(measurements: Measurements, classes: Sequence[str]) -> list[Pla
             reading,
             f"Box plots of {name} over patients, one panel per organ, one pair of boxes per "
             "augmentation, one for each direction between CT and MR.",
-            lambda metric=metric: boxes.crossing_boxes(  # type: ignore[misc]
-                measurements, classes, metric=metric
+            lambda narrow, metric=metric: boxes.crossing_boxes(  # type: ignore[misc]
+                measurements, classes, metric=metric, narrow=narrow
             ),
         )
         for metric, name in (("dice", "Dice"), ("hd95", "HD95 in mm"))
@@ -154,6 +154,6 @@ def _box_figures(measurements: Measurements, classes: Sequence[str]) -> list[Pla
             reading,
             "Box plots of Dice over patients of unseen hospitals, one panel per organ, one pair "
             "of boxes per way of training: without augmentation and with GIN.",
-            lambda: boxes.regime_boxes(measurements, classes, metric="dice"),
+            lambda narrow: boxes.regime_boxes(measurements, classes, metric="dice", narrow=narrow),
         )
     ]

@@ -27,12 +27,35 @@ class Picture:
         caption: How to read it.
         alt: What a reader who cannot see it has to know.
         png: Its PNG.
+        narrow_png: The same figure for a phone, its panels one below the other, as a PNG.
     """
 
     name: str
     title: str
     caption: str
     alt: str
+    png: bytes
+    narrow_png: bytes
+
+    @property
+    def wide(self) -> Image:
+        """The figure for a screen and for paper."""
+        return Image(self.png)
+
+    @property
+    def narrow(self) -> Image:
+        """The figure for a phone."""
+        return Image(self.narrow_png)
+
+
+@dataclass(frozen=True)
+class Image:
+    """A PNG within a page.
+
+    Attributes:
+        png: The file's content.
+    """
+
     png: bytes
 
     @property

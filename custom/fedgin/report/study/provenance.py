@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import copy
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
+from fedgin.augment.presets import PRESETS
 from fedgin.report.study.cells import Table
 from fedgin.report.study.labels import augmentation_label
 from fedgin.study.arms import Arm
@@ -88,3 +90,45 @@ def version_table(versions: Mapping[str, str]) -> Table:
         rows=tuple((name, str(version)) for name, version in versions.items()),
         labels=2,
     )
+
+
+def commands(record: Mapping[str, Any]) -> list[str]:
+    """Lists the commands that contributed runs, the last one last."""
+    return list(record.get("commands", [record["command"]]))
+
+
+def shared_settings(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the training settings without those that a run's plan or augmentation sets.
+
+    Args:
+        record: The study's record: its `settings` and its `runs`.
+    """
+    settings = copy.deepcopy(dict(record.get("settings", {})))
+    for name in ("seed", "algorithm", "augmentation"):
+        settings.pop(name, None)
+    for name in {run["augmentation"] for run in record["runs"]}:
+        _remove(settings, PRESETS.get(name, {}))
+    if any(run["regime"] == "fine-tuned" for run in record["runs"]):
+        settings.pop("learning_rate", None)
+    return settings
+
+
+def differing_settings(record: Mapping[str, Any]) -> str:
+    """Says in a sentence what the shared settings leave out, and where it stands."""
+    text = (
+        "Augmentation, algorithm and seed, and what an augmentation's name itself sets, differ by "
+        "run: see the table of runs."
+    )
+    rate = record.get("settings", {}).get("learning_rate")
+    if rate is not None and any(run["regime"] == "fine-tuned" for run in record["runs"]):
+        text += f" So does the learning rate: {rate:g}, but for fine-tuned runs, which have less."
+    return text
+
+
+def _remove(settings: MutableMapping[str, Any], names: Mapping[str, Any]) -> None:
+    """Takes out of nested settings every value that other nested settings name."""
+    for name, value in names.items():
+        if isinstance(value, Mapping) and isinstance(settings.get(name), dict):
+            _remove(settings[name], value)
+        else:
+            settings.pop(name, None)

@@ -7,38 +7,46 @@ from collections.abc import Iterable, Sequence
 from fedgin.report.study.cells import Entry, Table, mean_cell, number
 from fedgin.report.study.labels import SHORT_POPULATIONS, augmentation_label, class_label
 from fedgin.study.matrix import MEAN
+from fedgin.study.wording import SPACE
 
 
 def matrix_tables(matrix: Sequence[Entry]) -> list[Table]:
-    """One table per class, the mean over classes first: augmentations down, populations across."""
+    """One table per class and train modality, the mean over classes first.
+
+    Augmentations stand down, test populations across: the other modality's beside the own one's.
+    """
     tables = []
     for name in dict.fromkeys(entry["class"] for entry in matrix):
-        entries = [entry for entry in matrix if entry["class"] == name]
-        columns = dict.fromkeys(_direction(entry) for entry in entries)
-        header = tuple(
-            f"{trained} \N{RIGHTWARDS ARROW} {tested}, {SHORT_POPULATIONS[population]} "
-            f"({_patients(e for e in entries if _direction(e) == (trained, tested, population))})"
-            for trained, tested, population in columns
-        )
-        rows = []
-        for augmentation in dict.fromkeys(entry["augmentation"] for entry in entries):
-            cells = {_direction(e): e for e in entries if e["augmentation"] == augmentation}
-            rows.append(
-                (
-                    augmentation_label(augmentation),
-                    *(mean_cell(cells.get(column)) for column in columns),
-                )
-            )
-        title = "mean over classes" if name == MEAN else class_label(name)
-        tables.append(
-            Table(
-                caption=f"Dice, {title}: mean over patients [95 % interval]; "
-                "columns: trained on \N{RIGHTWARDS ARROW} tested on",
-                header=("augmentation", *header),
-                rows=tuple(rows),
-            )
-        )
+        for trained in dict.fromkeys(entry["train_modality"] for entry in matrix):
+            entries = [e for e in matrix if (e["class"], e["train_modality"]) == (name, trained)]
+            if entries:
+                tables.append(_matrix_table(entries, name=name, trained=trained))
     return tables
+
+
+def _matrix_table(entries: Sequence[Entry], *, name: str, trained: str) -> Table:
+    columns = dict.fromkeys(_tested(entry) for entry in entries)
+    header = tuple(
+        f"{tested}, {SHORT_POPULATIONS[population]} "
+        f"({_patients(e for e in entries if _tested(e) == (tested, population))})"
+        for tested, population in columns
+    )
+    rows = []
+    for augmentation in dict.fromkeys(entry["augmentation"] for entry in entries):
+        cells = {_tested(e): e for e in entries if e["augmentation"] == augmentation}
+        rows.append(
+            (
+                augmentation_label(augmentation),
+                *(mean_cell(cells.get(column)) for column in columns),
+            )
+        )
+    title = "mean over classes" if name == MEAN else class_label(name)
+    return Table(
+        caption=f"Dice, {title}, trained on {trained}: mean over patients [95 % interval]; "
+        "columns: tested on",
+        header=("augmentation", *header),
+        rows=tuple(rows),
+    )
 
 
 def mean_tables(means: Sequence[Entry]) -> list[Table]:
@@ -153,10 +161,10 @@ def seed_table_text(per_seed: Sequence[Entry]) -> Table:
     )
 
 
-def _direction(entry: Entry) -> tuple[str, str, str]:
-    return entry["train_modality"], entry["test_modality"], entry["population"]
+def _tested(entry: Entry) -> tuple[str, str]:
+    return entry["test_modality"], entry["population"]
 
 
 def _patients(entries: Iterable[Entry]) -> str:
     counts = sorted({entry["n"] for entry in entries})
-    return f"n = {counts[0]}" if len(counts) == 1 else f"n = {counts[0]} to {counts[-1]}"
+    return f"n{SPACE}={SPACE}{counts[0]}" + (f" to {counts[-1]}" if len(counts) > 1 else "")

@@ -1,7 +1,7 @@
 """The study in sentences: each says what its numbers support, and no more.
 
-A difference is called one only where its 95 % interval leaves zero out; one among several
-comparisons only where Holm's corrected p is below 0.05 as well.
+A difference is called one only where its 95 % interval leaves zero out and, if it was tested, where
+Holm's corrected p is below 0.05 as well.
 """
 
 from __future__ import annotations
@@ -11,10 +11,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from fedgin.report.study.labels import augmentation_in_words
-from fedgin.study.hypotheses import SPACE, count, interval, signed
+from fedgin.study.directions import (
+    SIGNIFICANT,
+    direction,
+    least_corrected_p,
+    tested_direction,
+    too_few,
+)
 from fedgin.study.ratios import PAPER_BAND
+from fedgin.study.wording import SPACE, count, interval, p_text, signed
 
-SIGNIFICANT = 0.05
 Entry = Mapping[str, Any]
 
 
@@ -86,11 +92,15 @@ def gain_sentence(entry: Entry) -> str:
         return (
             f"{head}GIN minus no augmentation is {number}; this says nothing about other patients."
         )
-    match direction(entry):
+    match tested_direction(entry):
         case 1:
             return f"{head}GIN is above no augmentation by {number}."
         case -1:
             return f"{head}GIN is BELOW no augmentation: {number}."
+    if direction(entry):
+        number += f", but Holm p{SPACE}{p_text(entry['p_holm'])}"
+    if direction(entry) and too_few(entry):
+        number += ", which no data of so few patients could bring below 0.05"
     return f"{head}no difference between GIN and no augmentation is shown: {number}."
 
 
@@ -108,8 +118,8 @@ def rival_sentences(entries: Sequence[Entry]) -> list[str]:
     least = least_corrected_p(most)
     if least is not None and least >= SIGNIFICANT:
         sentences.append(
-            f"{place(most)}: with {count(most['n'])} and {most['family_size']} comparisons no data "
-            f"could bring the smallest Holm p below {least:.3f}."
+            f"{place(most)}: with {count(most['n'])} and {comparisons(most['family_size'])} no "
+            f"data could bring the smallest Holm p below {least:.3f}."
         )
     return sentences
 
@@ -164,39 +174,12 @@ def count_sentences(counts: Sequence[Entry]) -> list[str]:
     return [f"{place(found['gin'])}, structures: {'; '.join(parts)}."]
 
 
+def comparisons(number: int) -> str:
+    """Writes a number of comparisons."""
+    return f"{number} comparison{'' if number == 1 else 's'}"
+
+
 def place(entry: Entry) -> str:
     """Names the population, as the head of a sentence."""
     name: str = entry["population"]
     return f"{name[0].upper()}{name[1:]}"
-
-
-def direction(entry: Entry) -> int:
-    """Returns 1 or -1 where the interval of a difference leaves zero out, else 0."""
-    if entry["low"] is None or entry["high"] is None:
-        return 0
-    if entry["low"] > 0 and entry["difference"] > 0:
-        return 1
-    return -1 if entry["high"] < 0 and entry["difference"] < 0 else 0
-
-
-def tested_direction(entry: Entry) -> int:
-    """Returns `direction` where the corrected test agrees, else 0."""
-    p = entry["p_holm"]
-    return direction(entry) if p is not None and p < SIGNIFICANT else 0
-
-
-def least_corrected_p(entry: Entry) -> float | None:
-    """Returns the smallest p that Holm could leave with this many patients and comparisons.
-
-    n pairs give Wilcoxon's test 2^n signs, of which two are the most extreme.
-    """
-    if not entry["n"] or not entry["family_size"]:
-        return None
-    return min(1.0, entry["family_size"] * 2.0 ** (1 - entry["n"]))
-
-
-def p_text(p: float | None) -> str:
-    """Writes a p-value."""
-    if p is None:
-        return "none"
-    return f"<{SPACE}0.001" if p < 0.001 else f"{p:.3f}"

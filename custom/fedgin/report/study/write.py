@@ -19,6 +19,7 @@ from fedgin.report.study.page import Picture, render
 from fedgin.report.study.words import summary_words
 from fedgin.study.arms import Measurements
 from fedgin.study.hypotheses import MET, NOT_MET, UNJUDGED
+from fedgin.study.matrix import MEAN
 from fedgin.study.rows import read_rows
 from fedgin.study.summary import summarize
 
@@ -108,14 +109,19 @@ def _draw(plans: Sequence[Plan], folder: Path) -> dict[str, Picture]:
     pictures: dict[str, Picture] = {}
     for plan in plans:
         path = folder / f"{plan.name}.png"
-        figure = plan.draw()
-        if figure is None:
+        wide, narrow = plan.draw(False), plan.draw(True)
+        if wide is None or narrow is None:
             path.unlink(missing_ok=True)
             continue
-        content = png(figure)
+        content = png(wide)
         write_atomically(path, content, mode=SHARED)
         pictures[plan.name] = Picture(
-            name=plan.name, title=plan.title, caption=plan.caption, alt=plan.alt, png=content
+            name=plan.name,
+            title=plan.title,
+            caption=plan.caption,
+            alt=plan.alt,
+            png=content,
+            narrow_png=png(narrow),
         )
     return pictures
 
@@ -147,13 +153,18 @@ def _page(
             UNJUDGED: "? not judged",
         },
         no_examples=no_examples,
-        settings=json.dumps(record.get("settings", {}), indent=1, ensure_ascii=False),
+        codes=[code[:12] for code in record.get("codes", [])],
+        notes=record.get("notes", []),
+        commands=provenance.commands(record),
+        settings=json.dumps(provenance.shared_settings(record), indent=1, ensure_ascii=False),
+        differing=provenance.differing_settings(record),
     )
 
 
 def _tables(record: Mapping[str, Any], summary: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "matrix": tables.matrix_tables(summary["matrix"]),
+        "matrix": tables.matrix_tables([e for e in summary["matrix"] if e["class"] == MEAN]),
+        "class_matrix": tables.matrix_tables([e for e in summary["matrix"] if e["class"] != MEAN]),
         "means": tables.mean_tables(summary["means"]),
         "counts": tables.count_table_text(summary["counts"]),
         "seeds": tables.seed_table_text(summary["per_seed"]),

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fedgin.report.study.figures.style import emphasise, new_figure, plain_axes
+from fedgin.report.study.figures.style import NARROW, emphasise, new_figure, plain_axes
 from fedgin.report.study.labels import METRIC_LABELS, augmentation_label, class_label
 from fedgin.study.arms import POPULATIONS, Measurements
 from fedgin.study.comparisons import GIN, NONE
@@ -38,7 +38,7 @@ class Series:
 
 
 def crossing_boxes(
-    measurements: Measurements, classes: Sequence[str], *, metric: str
+    measurements: Measurements, classes: Sequence[str], *, metric: str, narrow: bool = False
 ) -> Figure | None:
     """Draws every augmentation of local training on patients of the other modality."""
     names = measurements.augmentations(LOCAL)
@@ -65,11 +65,11 @@ def crossing_boxes(
             series.append(Series(f"trained on {trained}, tested on {tested}", values))
         panels.append((class_name, series))
     labels = {name: augmentation_label(name) for name in names}
-    return _draw(panels, labels, metric=metric, bold=GIN)
+    return _draw(panels, labels, metric=metric, narrow=narrow, bold=GIN)
 
 
 def regime_boxes(
-    measurements: Measurements, classes: Sequence[str], *, metric: str
+    measurements: Measurements, classes: Sequence[str], *, metric: str, narrow: bool = False
 ) -> Figure | None:
     """Draws GIN and no augmentation by regime, on patients of unseen hospitals."""
     arms = {arm.label: arm for arm in measurements.arms()}
@@ -95,7 +95,7 @@ def regime_boxes(
                 values[label] = list(patient_means(rows).values())
             series.append(Series(augmentation_label(name), values))
         panels.append((class_name, series))
-    return _draw(panels, {label: label for label in arms}, metric=metric)
+    return _draw(panels, {label: label for label in arms}, metric=metric, narrow=narrow)
 
 
 def _draw(
@@ -103,6 +103,7 @@ def _draw(
     lines: Mapping[str, str],
     *,
     metric: str,
+    narrow: bool,
     bold: str = "",
 ) -> Figure | None:
     panels = [
@@ -112,9 +113,9 @@ def _draw(
     ]
     if not panels:
         return None
-    columns = 1 if len(panels) == 1 else 2
+    columns = 1 if narrow or len(panels) == 1 else 2
     rows = math.ceil(len(panels) / columns)
-    width = 7.5 if columns == 1 else 10.0
+    width = NARROW if narrow else 7.5 if columns == 1 else 10.0
     figure = new_figure(width, rows * (0.8 + 0.4 * len(lines)) + 0.5)
     axes = figure.subplots(rows, columns, squeeze=False, sharey=True)
     handles: dict[str, Any] = {}
@@ -131,7 +132,11 @@ def _draw(
     for place in range(len(panels), rows * columns):
         axes[place // columns][place % columns].set_visible(False)
     figure.legend(
-        list(handles.values()), list(handles), loc="outside lower center", ncols=2, frameon=False
+        list(handles.values()),
+        list(handles),
+        loc="outside lower center",
+        ncols=1 if narrow else 2,
+        frameon=False,
     )
     return figure
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fedgin.report.study.figures.style import LOOKS, new_figure, plain_axes
+from fedgin.report.study.figures.style import LOOKS, NARROW, new_figure, plain_axes
 from fedgin.report.study.labels import augmentation_label
 from fedgin.study.arms import Arm
 
@@ -19,8 +19,8 @@ Run = Mapping[str, Any]
 MARKERS = 10
 
 
-def curves_figure(runs: Sequence[Run]) -> Figure | None:
-    """Draws one row of panels per arm: loss on the left, validation on the right.
+def curves_figure(runs: Sequence[Run], *, narrow: bool = False) -> Figure | None:
+    """Draws one row of panels per arm: loss on the left, validation on the right or below.
 
     A line is the mean over the runs of one augmentation (training sites and seeds) that have a
     value for that round; rounds without any are left out.
@@ -29,8 +29,12 @@ def curves_figure(runs: Sequence[Run]) -> Figure | None:
     arms = sorted({Arm(run["regime"], run["algorithm"]) for run in done}, key=lambda a: a.rank)
     if not arms:
         return None
-    figure = new_figure(8.5, 2.5 * len(arms) + 0.9)
-    axes = figure.subplots(len(arms), 2, squeeze=False)
+    if narrow:
+        figure = new_figure(NARROW, 4.6 * len(arms) + 1.2)
+        axes = figure.subplots(2 * len(arms), 1, squeeze=False).reshape(len(arms), 2)
+    else:
+        figure = new_figure(8.5, 2.5 * len(arms) + 0.9)
+        axes = figure.subplots(len(arms), 2, squeeze=False)
     handles: dict[str, Any] = {}
     for row, arm in zip(axes, arms, strict=True):
         chosen = [run for run in done if Arm(run["regime"], run["algorithm"]) == arm]
@@ -53,7 +57,9 @@ def curves_figure(runs: Sequence[Run]) -> Figure | None:
         [handles[name] for name in order],
         [augmentation_label(name) for name in order],
         loc="outside lower center",
-        ncols=4,
+        ncols=2 if narrow else 4,
+        fontsize=8 if narrow else None,
+        columnspacing=1.0 if narrow else None,
         frameon=False,
         handlelength=3.2,
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fedgin.report.study.figures.style import CLASS_COLOURS, new_figure
+from fedgin.report.study.figures.style import CLASS_COLOURS, NARROW, new_figure
 from fedgin.report.study.labels import augmentation_label, class_label
 from fedgin.study.rows import AUGMENTATIONS, MODALITIES
 
@@ -22,32 +23,46 @@ TITLES = {
     "none": "predicted, no augm.",
     "gin": "predicted, GIN",
 }
-STRIP_COLUMNS = 4
+STRIP_COLUMNS, NARROW_STRIP_COLUMNS = 4, 2
+PREDICTED = ("none", "gin")
+# These mix an image with another one of its batch.
+MIXING = ("fourier-mix", "fda")
 Arrays = Mapping[str, Any]
 
 
-def examples_figure(arrays: Arrays, classes: Sequence[str]) -> Figure | None:
+def examples_figure(
+    arrays: Arrays, classes: Sequence[str], *, narrow: bool = False
+) -> Figure | None:
     """Draws image, truth and both predictions of one slice per modality."""
     shown = [name for name in MODALITIES if f"{name}/image" in arrays]
     if not shown:
         return None
-    heights = [10.0 / len(PARTS) * _aspect(arrays[f"{name}/image"]) + 0.6 for name in shown]
-    figure = new_figure(10.0, sum(heights) + 0.4)
+    columns = 2 if narrow else len(PARTS)
+    lines = len(PARTS) // columns
+    width = NARROW if narrow else 10.0
+    heights = [
+        lines * (width / columns * _aspect(arrays[f"{name}/image"]) + 0.2) + 0.4 for name in shown
+    ]
+    figure = new_figure(width, sum(heights) + 0.4)
     rows = figure.subfigures(len(shown), 1, squeeze=False, height_ratios=heights)[:, 0]
     for row, modality in zip(rows, shown, strict=True):
-        row.suptitle(f"{modality}: {_caption(arrays, modality)}", fontsize=9.5)
-        for axes, part in zip(row.subplots(1, len(PARTS)), PARTS, strict=True):
+        caption = f"{modality}: {_caption(arrays, modality)}"
+        row.suptitle(textwrap.fill(caption, 52) if narrow else caption, fontsize=9.5)
+        panels = row.subplots(lines, columns, squeeze=False).flat
+        for axes, part in zip(panels, PARTS, strict=True):
             if part != "image" and f"{modality}/{part}" not in arrays:
                 axes.set_visible(False)
                 continue
             _show(axes, arrays[f"{modality}/image"], title=TITLES[part])
             if part != "image":
                 _contours(axes, arrays[f"{modality}/{part}"], len(classes))
-    _legend(figure, classes)
+            if part in PREDICTED and not arrays[f"{modality}/{part}"].any():
+                _note(axes, "nothing predicted")
+    _legend(figure, classes, most=2 if narrow else 6)
     return figure
 
 
-def strip_figure(arrays: Arrays) -> Figure | None:
+def strip_figure(arrays: Arrays, *, narrow: bool = False) -> Figure | None:
     """Draws one slice per modality after every augmentation, the original first."""
     names = [
         name
@@ -56,20 +71,52 @@ def strip_figure(arrays: Arrays) -> Figure | None:
     ]
     if not names:
         return None
-    blocks = [names[i : i + STRIP_COLUMNS] for i in range(0, len(names), STRIP_COLUMNS)]
-    first = next(arrays[key] for key in arrays if "/strip/" in key)
-    figure = new_figure(2.25 * STRIP_COLUMNS, 2 * len(blocks) * (2.25 * _aspect(first) + 0.28))
-    axes = figure.subplots(2 * len(blocks), STRIP_COLUMNS, squeeze=False)
+    # The original is shown whether or not the study trained without augmentation.
+    names = ["none", *(name for name in names if name != "none")]
+    shown = [name for name in MODALITIES if f"{name}/image" in arrays]
+    columns = NARROW_STRIP_COLUMNS if narrow else STRIP_COLUMNS
+    size = NARROW / columns if narrow else 2.25
+    blocks = [names[i : i + columns] for i in range(0, len(names), columns)]
+    rows = len(shown) * len(blocks)
+    aspect = max(_aspect(arrays[f"{modality}/image"]) for modality in shown)
+    figure = new_figure(size * columns, rows * (size * aspect + 0.28))
+    axes = figure.subplots(rows, columns, squeeze=False)
     for panel in axes.flat:
         panel.set_axis_off()
     for block, chosen in enumerate(blocks):
-        for row, modality in enumerate(MODALITIES):
+        for row, modality in enumerate(shown):
             for column, name in enumerate(chosen):
-                key = f"{modality}/strip/{name}"
-                if key in arrays:
-                    label = "original" if name == "none" else augmentation_label(name)
-                    _show(axes[2 * block + row][column], arrays[key], title=f"{modality}: {label}")
+                _strip_panel(
+                    axes[len(shown) * block + row][column], arrays, modality=modality, name=name
+                )
     return figure
+
+
+def _strip_panel(axes: Axes, arrays: Arrays, *, modality: str, name: str) -> None:
+    import numpy as np
+
+    original = arrays[f"{modality}/image"]
+    image = original if name == "none" else arrays.get(f"{modality}/strip/{name}")
+    if image is None:
+        return
+    label = "original" if name == "none" else augmentation_label(name)
+    _show(axes, image, title=f"{modality}: {label}")
+    if name in MIXING and np.allclose(image, original, atol=1e-4):
+        _note(axes, "needs a second image")
+
+
+def _note(axes: Axes, text: str) -> None:
+    """Writes over a panel what its picture cannot say."""
+    axes.text(
+        0.5,
+        0.05,
+        text,
+        transform=axes.transAxes,
+        ha="center",
+        va="bottom",
+        fontsize=8,
+        bbox={"fc": "white", "ec": "black", "lw": 0.6, "pad": 2.0},
+    )
 
 
 def _show(axes: Axes, image: Any, *, title: str) -> None:
@@ -100,7 +147,7 @@ def _look(label: int) -> tuple[str, str]:
     return colour, LINES[place % len(LINES)]
 
 
-def _legend(figure: Figure, classes: Sequence[str]) -> None:
+def _legend(figure: Figure, classes: Sequence[str], *, most: int) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patheffects import Normal, Stroke
 
@@ -111,7 +158,7 @@ def _legend(figure: Figure, classes: Sequence[str]) -> None:
         handle.set(linestyle=line)
         handle.set_path_effects([Stroke(linewidth=3.4, foreground="black"), Normal()])
         handles.append(handle)
-    columns = math.ceil(len(handles) / math.ceil(len(handles) / 6))
+    columns = math.ceil(len(handles) / math.ceil(len(handles) / most))
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)
 
 

@@ -26,6 +26,8 @@ GREY = "#767676"
 COLOUR_MAP = "cividis"
 DPI = 160
 FONT_SIZE = 9
+# Width in inches of a figure for a phone, whose page is about 360 CSS pixels wide.
+NARROW = 3.75
 
 # Colour, line and marker by augmentation; no two share both line and marker.
 LOOKS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
