@@ -53,15 +53,11 @@ def candidate_files(site: str, *, local_folder: Path | None = None) -> list[Path
     return list(dict.fromkeys(files))
 
 
-def load_site(site: str, *, local_folder: Path | None = None) -> Site:
-    """Finds and reads a site's file.
-
-    Args:
-        site: Name of the site: letters, digits, `.`, `_` and `-`.
-        local_folder: The `local` folder of the site's FLARE kit, where there is one.
+def check_site_name(site: str) -> None:
+    """Checks a site's name; FLARE, folders and tables use it as it is.
 
     Raises:
-        ConfigError: The name is unfit, no file was found (all places are listed) or it is wrong.
+        ConfigError: It has other characters than letters, digits, `.`, `_` and `-`.
     """
     if not _SITE_NAME.fullmatch(site):
         raise ConfigError(
@@ -72,6 +68,19 @@ def load_site(site: str, *, local_folder: Path | None = None) -> Site:
                 "rename the site",
             )
         )
+
+
+def load_site(site: str, *, local_folder: Path | None = None) -> Site:
+    """Finds and reads a site's file.
+
+    Args:
+        site: Name of the site: letters, digits, `.`, `_` and `-`.
+        local_folder: The `local` folder of the site's FLARE kit, where there is one.
+
+    Raises:
+        ConfigError: The name is unfit, no file was found (all places are listed) or it is wrong.
+    """
+    check_site_name(site)
     files = candidate_files(site, local_folder=local_folder)
     for file in files:
         if file.is_file():

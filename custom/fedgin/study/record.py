@@ -17,6 +17,7 @@ from fedgin.files import SHARED, write_atomically
 from fedgin.package import package_hash, package_root
 from fedgin.study.definition import StudyDefinition
 from fedgin.study.outcome import Outcome, load_outcome, load_rows
+from fedgin.study.own_settings import shared_settings
 from fedgin.study.plan import PlannedRun
 from fedgin.study.rows import Row, write_rows
 from fedgin.study.sites import describe_site
@@ -69,7 +70,7 @@ def make_record(
         "tolerance_mm": resolved.tolerance_mm,
         "rounds": definition.rounds,
         "steps_per_site": definition.rounds * definition.base.steps_per_round,
-        "settings": definition.base.model_dump(mode="json"),
+        "settings": shared_settings(definition.base.model_dump(mode="json")),
         "sites": _site_records(definition, sites),
         "runs": [_run_record(run, outcomes.get(run.identifier)) for run in definition.runs],
     }

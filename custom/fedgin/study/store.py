@@ -14,7 +14,7 @@ from fedgin.config import read_mapping
 from fedgin.errors import ConfigError, Problem
 from fedgin.files import write_atomically
 from fedgin.study.definition import StudyDefinition
-from fedgin.study.sites import copy_site_files
+from fedgin.study.site_files import copy_site_files, site_file
 
 IDENTITY_FILE, LOCK_FILE = "study.json", ".lock"
 
@@ -86,7 +86,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _digests(sites: Any) -> dict[str, str]:
-    return {site.name: hashlib.sha256(site.path.read_bytes()).hexdigest() for site in sites}
+    return {site.name: hashlib.sha256(site_file(site)).hexdigest() for site in sites}
 
 
 def _compare(found: dict[str, Any], wanted: dict[str, Any], folder: Path) -> None:
