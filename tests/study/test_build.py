@@ -151,7 +151,7 @@ def test_a_setting_of_an_augmentation_that_no_run_changes_holds_for_all(tmp_path
 
 
 def test_unknown_algorithm_is_refused_even_where_nothing_federates(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="--algorithm.*did you mean 'scaffold'"):
+    with pytest.raises(ConfigError, match=r"--algorithm.*did you mean 'scaffold'"):
         define(tmp_path, algorithm="scafold", regimes=["local"])
 
 

@@ -113,7 +113,7 @@ def define_study(request: StudyRequest) -> StudyDefinition:
         seeds=seeds,
         threads=request.threads,
         quick=request.grid == "quick",
-        notes=_notes(grid, runs),
+        notes=_notes(grid, runs, algorithm=request.algorithm),
     )
     for run in runs:
         definition.settings(run)  # what cannot be trained is refused before anything is
@@ -151,13 +151,16 @@ def _check_names(request: StudyRequest) -> None:
         raise ConfigError(problems)
 
 
-def _notes(grid: Grid, runs: Sequence[PlannedRun]) -> tuple[str, ...]:
+def _notes(grid: Grid, runs: Sequence[PlannedRun], *, algorithm: str) -> tuple[str, ...]:
     trained = {run.regime for run in runs}
-    return tuple(
+    notes = [
         f"{regime}: no model, as these training sites leave nothing to train on or nothing out"
         for regime in grid
         if regime not in trained
-    )
+    ]
+    if algorithm != "fedavg" and not any(run.algorithm for run in runs):
+        notes.append(f"algorithm {algorithm}: no regime of this command federates")
+    return tuple(notes)
 
 
 def _default_job(task: str) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+import fedgin
 from fedgin.engine.device import choose_device
 from fedgin.engine.patient_scores import PatientScore
 from fedgin.engine.site_work import none_if_nan
@@ -100,6 +101,8 @@ def finish_federation(definition: StudyDefinition, run: PlannedRun) -> None:
         loss=_mean_losses([simulation.losses(site) for site in run.train_sites]),
         validation=_validation(simulation),
         code=package_hash(package_root()),
+        version=fedgin.__version__,
+        command=definition.command,
     )
     save_outcome(folder, outcome, rows_of(run, scores, unseen_sites=definition.unseen_sites))
     for name in (WORKSPACE, JOB):

@@ -49,7 +49,7 @@ def make_record(
     """Puts a study's record together, without the summary.
 
     Args:
-        definition: The study.
+        definition: The study, with all its runs: see `fedgin.study.gather`.
         outcomes: How the runs ended, by identifier; one that is missing is pending.
         sites: All sites, prepared, by name; a site that could not be prepared may be missing.
         command: The command as the user typed it.
@@ -61,6 +61,7 @@ def make_record(
         "task": definition.base.task,
         "classes": list(resolved.task.class_names),
         "command": command,
+        "commands": _commands(definition, outcomes),
         "versions": versions(),
         "codes": sorted({outcome.code for outcome in outcomes.values()} - {""}),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -70,6 +71,7 @@ def make_record(
         "tolerance_mm": resolved.tolerance_mm,
         "rounds": definition.rounds,
         "steps_per_site": definition.rounds * definition.base.steps_per_round,
+        "notes": _notes(definition, outcomes),
         "settings": shared_settings(definition.base.model_dump(mode="json")),
         "sites": _site_records(definition, sites),
         "runs": [_run_record(run, outcomes.get(run.identifier)) for run in definition.runs],
@@ -136,7 +138,27 @@ def _run_record(run: PlannedRun, outcome: Outcome | None) -> dict[str, Any]:
         "steps": outcome.steps if outcome else 0,
         "loss": outcome.loss if outcome else [],
         "validation": outcome.validation if outcome else [],
+        "code": outcome.code if outcome else "",
+        "version": outcome.version if outcome else "",
+        "command": outcome.command if outcome else "",
     }
+
+
+def _commands(definition: StudyDefinition, outcomes: Mapping[str, Outcome]) -> list[str]:
+    """Lists the commands that made the runs, in the order of the runs, each once."""
+    made = [outcomes[run.identifier] for run in definition.runs if run.identifier in outcomes]
+    return list(dict.fromkeys(outcome.command for outcome in made if outcome.command))
+
+
+def _notes(definition: StudyDefinition, outcomes: Mapping[str, Outcome]) -> list[str]:
+    """Lists what a reader should know of the runs that no table says."""
+    notes = list(definition.notes)
+    silent = [one for one in outcomes.values() if one.status == "done" and not one.command]
+    if silent:
+        notes.append(
+            f"{len(silent)} runs were made before runs kept their command: it is not listed"
+        )
+    return notes
 
 
 def _without_nan(value: Any) -> Any:

@@ -33,8 +33,8 @@ def identity(definition: StudyDefinition) -> dict[str, Any]:
     }
 
 
-def open_folder(definition: StudyDefinition) -> None:
-    """Makes the study's folder, or checks that it holds this very study.
+def check_folder(definition: StudyDefinition) -> None:
+    """Checks that the study's folder is new, empty or holds this very study; writes nothing.
 
     Raises:
         ConfigError: The folder holds something else, or a study that differs; what differs is
@@ -57,9 +57,19 @@ def open_folder(definition: StudyDefinition) -> None:
                 "name another with --out",
             )
         )
-    folder.mkdir(parents=True, exist_ok=True)
+
+
+def open_folder(definition: StudyDefinition) -> None:
+    """Makes the study's folder, or checks that it holds this very study.
+
+    Raises:
+        ConfigError: See `check_folder`.
+    """
+    check_folder(definition)
+    definition.folder.mkdir(parents=True, exist_ok=True)
     copy_site_files((*definition.training_sites, *definition.unseen_sites), definition.sites_folder)
-    write_atomically(file, json.dumps(wanted, indent=1).encode())
+    content = json.dumps(identity(definition), indent=1)
+    write_atomically(definition.folder / IDENTITY_FILE, content.encode())
 
 
 @contextmanager
