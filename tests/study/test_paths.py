@@ -34,7 +34,7 @@ def test_blanks_in_the_folder_and_relative_paths_in_a_site_file(tmp_path: Path) 
         tmp_path / "rel ü study: it's #1",
         (
             *("--task", "heart", "--sites", "ours.yaml"),
-            *("--regimes", "federated", "--augmentations", "none"),
+            *("--regimes", "federated,leave-one-modality-out", "--augmentations", "none"),
             *SMALL,
             *("--rounds", "1"),
         ),
@@ -43,6 +43,9 @@ def test_blanks_in_the_folder_and_relative_paths_in_a_site_file(tmp_path: Path) 
     )
     assert study.code == 0, study.output
     assert [run["status"] for run in study.record["runs"]] == ["done"]
+    (note,) = study.record["notes"]
+    assert note.startswith("leave-one-modality-out: no model")
+    assert note in study.output
     assert {row.test_site for row in study.rows} == {"ours"}
     folder = study.folder / "runs" / "federated_none_seed0_ours"
     left = sorted(file.name for file in folder.iterdir())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -21,6 +23,7 @@ from fedgin.study.outcome import Outcome, load_outcome, load_rows, save_outcome
 from fedgin.study.pooled_run import load_model
 from fedgin.study.record import collect_rows
 from fedgin.study.rows import Row
+from fedgin.study.runner import describe
 
 LOCAL = ("--sites", "site-1,site-2", "--regimes", "local", "--augmentations", "none", *SMALL)
 
@@ -167,6 +170,29 @@ def test_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
     assert f"refused: {tmp_path / 'rows.csv'}: File too large" in said
     assert list(tmp_path.iterdir()) == []
     assert load_outcome(tmp_path) is None
+
+
+def test_full_disk_at_the_start_of_a_study_is_told_by_path(
+    study_sites: Path, tmp_path: Path
+) -> None:
+    command = Path(sys.executable).parent / "fedgin"
+    result = subprocess.run(
+        [str(command), "study", "--out", str(tmp_path / "out"), *LOCAL],
+        env={**os.environ, "FEDGIN_SITE_CONFIGS": str(study_sites)},
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10)),
+    )
+    assert result.returncode == 2
+    file = tmp_path / "out" / "sites" / "site-1.yaml"
+    assert f"fedgin: {file}: File too large" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_run_s_failure_names_a_path_even_where_the_system_does_not(tmp_path: Path) -> None:
+    error = OSError(errno.ENOSPC, "No space left on device")
+    assert describe(error, tmp_path) == f"{tmp_path}: No space left on device"
 
 
 def test_full_disk_keeps_the_earlier_outcome(tmp_path: Path) -> None:

@@ -84,9 +84,9 @@ def study(
     command = " ".join(["fedgin", *map(shlex.quote, sys.argv[1:])])
     definition = replace(definition, command=command)
     console = Console()
+    check_folder(definition)  # what is refused stays as it is, without so much as a lock
     for note in definition.notes:
         console.print(note, highlight=False, markup=False, soft_wrap=True)
-    check_folder(definition)  # what is refused stays as it is, without so much as a lock
     # Whoever ends this process ends the sites' processes of a running federation with it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with locked(definition.folder):

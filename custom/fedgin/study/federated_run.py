@@ -18,6 +18,7 @@ from fedgin.engine.patient_scores import PatientScore
 from fedgin.engine.site_work import none_if_nan
 from fedgin.engine.trainer import Trainer
 from fedgin.errors import DataError, Problem
+from fedgin.files import write_atomically
 from fedgin.flare.simulation import LAST_MODEL, Simulation, simulate
 from fedgin.jobs.export import export_job
 from fedgin.overrides import flatten
@@ -64,7 +65,8 @@ def run_federation(
         log=folder / LOG_FILE,
         on_start=on_start,
     )
-    (folder / SECONDS_FILE).write_text(json.dumps(time.perf_counter() - start))
+    seconds = time.perf_counter() - start
+    write_atomically(folder / SECONDS_FILE, json.dumps(seconds).encode())
 
 
 def _sites_by_modality(definition: StudyDefinition, run: PlannedRun) -> dict[str, int]:
