@@ -22,7 +22,8 @@ def write_atomically(
         mode: Permissions of the file: `PRIVATE`, or `SHARED` for what is meant to be read by all.
 
     Raises:
-        OSError: The disk is full or the folder cannot be written; the old file, if any, stays.
+        OSError: The disk is full or the folder cannot be written; it names the file, and the old
+            one, if any, stays.
     """
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
     try:
@@ -35,8 +36,10 @@ def write_atomically(
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(path)
-    except BaseException:
+    except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # a full disk does not say which file it was
         raise
 
 

@@ -223,3 +223,27 @@ def test_an_evaluation_is_exported_from_a_model_and_refused_without(
     assert (tmp_path / "a/app/config/start/model.safetensors").is_file()
     said = refusal(monkeypatch, capsys, "job", "export", source, str(tmp_path / "b"), "--byoc")
     assert "--from MODEL" in said
+
+
+def test_a_study_s_contradicting_grids_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    arguments = ("study", "--out", str(out), "--quick", "--grid", "full")
+    assert "--quick: it is a grid of its own" in refusal(monkeypatch, capsys, *arguments)
+    assert not out.exists()
+
+
+def test_a_study_leaves_what_it_refuses_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, foreign = tmp_path / "file", tmp_path / "foreign"
+    foreign.mkdir()
+    for mine in (file, foreign / "thesis.txt"):
+        mine.write_text("mine")
+    said = refusal(monkeypatch, capsys, "study", "--quick", "--out", str(file))
+    assert f"{file}: a study needs a folder" in said
+    said = refusal(monkeypatch, capsys, "study", "--quick", "--out", str(foreign))
+    assert "must be new, empty, or that of the same study" in said
+    assert [entry.name for entry in foreign.iterdir()] == ["thesis.txt"]
+    assert file.read_text() == "mine"

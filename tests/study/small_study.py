@@ -41,7 +41,12 @@ class SmallStudy:
 
 
 def run_study(
-    folder: Path, arguments: Sequence[str], *, site_configs: Path, timeout: int = 400
+    folder: Path,
+    arguments: Sequence[str],
+    *,
+    site_configs: Path,
+    timeout: int = 400,
+    cwd: Path | None = None,
 ) -> SmallStudy:
     """Runs the console command in a process of its own."""
     command = Path(sys.executable).parent / "fedgin"
@@ -52,6 +57,7 @@ def run_study(
         stderr=subprocess.STDOUT,
         text=True,
         timeout=timeout,
+        cwd=cwd,
         check=False,
     )
     return SmallStudy(folder=folder, output=result.stdout, code=result.returncode)

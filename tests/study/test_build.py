@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from small_study import write_site
 
 from fedgin.errors import ConfigError
 from fedgin.study.build import StudyRequest, define_study
@@ -64,7 +65,7 @@ def test_fine_tuning_goes_on_with_a_tenth_of_the_rate(tmp_path: Path) -> None:
         ({"training": ["ct-arterial", "ct-arterial"]}, "a site may stand once"),
         ({"training": ["ct-arterial"], "unseen": ["ct-arterial"]}, "a site may stand once"),
         ({"training": ["ct-arterial"], "regimes": ["leave-one-site-out"]}, "at least one model"),
-        ({"algorithm": "fedporx"}, "'fedavg', 'fedprox', 'fedbn' or 'scaffold'"),
+        ({"algorithm": "fedporx"}, "did you mean 'fedprox'"),
         ({"algorithm": "fedbn"}, "normalization"),
         ({"job": Path("jobs/nothing")}, "the file must exist"),
     ],
@@ -94,3 +95,69 @@ def test_site_files_can_be_named_by_path(tmp_path: Path, phantom_folder: Path) -
     )
     assert [site.name for site in definition.training_sites] == ["site-1", "site-2"]
     assert definition.unseen_sites == ()
+
+
+@pytest.mark.parametrize("name", ["a+b", "my site", "größe", "-x"])
+def test_a_site_file_s_name_must_be_fit_for_a_site(name: str, tmp_path: Path) -> None:
+    write_site(tmp_path, name, modality="CT", protocol="native", seed=9)
+    with pytest.raises(ConfigError, match="a site's name has letters, digits"):
+        define(tmp_path, training=[str(tmp_path / f"{name}.yaml")])
+
+
+def test_default_sites_are_the_checkout_s_whatever_the_user_has_of_his_own(
+    tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_site(tmp_path, "ct-arterial", modality="CT", protocol="native", seed=9)
+    monkeypatch.setenv("FEDGIN_SITE_CONFIGS", str(tmp_path))
+    definition = define(tmp_path)
+    places = {site.path.parent for site in (*definition.training_sites, *definition.unseen_sites)}
+    assert places == {repository / "site_configs" / "study"}
+
+
+def test_a_named_site_is_the_user_s_own_and_a_phantom_only_where_he_has_none(
+    tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_site(tmp_path, "ct-arterial", modality="CT", protocol="native", seed=9)
+    monkeypatch.setenv("FEDGIN_SITE_CONFIGS", str(tmp_path))
+    definition = define(tmp_path, training=["ct-arterial", "mr-t1"])
+    phantom = repository / "site_configs" / "study" / "mr-t1.yaml"
+    assert [site.path for site in definition.training_sites] == [
+        tmp_path / "ct-arterial.yaml",
+        phantom,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "option"),
+    [
+        ({"algorithm": "scaffold"}, "--algorithm"),
+        ({"augmentation": "gin"}, "--augmentations"),
+        ({"seed": 3}, "--seeds"),
+        ({"fourier": {"mode": "swap"}}, "--augmentations"),
+        ({"gin": {"consistency": 10}}, "--augmentations"),
+    ],
+)
+def test_a_setting_that_differs_from_run_to_run_is_refused(
+    overrides: dict[str, Any], option: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=f"the study sets it run by run.*{option}"):
+        define(tmp_path, overrides=overrides)
+
+
+def test_a_setting_of_an_augmentation_that_no_run_changes_holds_for_all(tmp_path: Path) -> None:
+    definition = define(tmp_path, overrides={"gin": {"probability": 0.25}}, seeds=1)
+    probabilities = {definition.settings(run).training.gin.probability for run in definition.runs}
+    assert probabilities == {0.25}
+
+
+def test_unknown_algorithm_is_refused_even_where_nothing_federates(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"--algorithm.*did you mean 'scaffold'"):
+        define(tmp_path, algorithm="scafold", regimes=["local"])
+
+
+def test_regimes_that_train_nothing_are_noted(tmp_path: Path) -> None:
+    definition = define(tmp_path, training=["ct-arterial", "ct-portal"])
+    assert not [run for run in definition.runs if run.regime == "leave-one-modality-out"]
+    (note,) = definition.notes
+    assert note.startswith("leave-one-modality-out: no model")
+    assert define(tmp_path).notes == ()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -12,12 +14,16 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+import torch
 from small_study import SMALL, run_study
 
+from fedgin.errors import DataError
 from fedgin.study.build import StudyRequest, define_study
 from fedgin.study.outcome import Outcome, load_outcome, load_rows, save_outcome
+from fedgin.study.pooled_run import load_model
 from fedgin.study.record import collect_rows
 from fedgin.study.rows import Row
+from fedgin.study.runner import describe
 
 LOCAL = ("--sites", "site-1,site-2", "--regimes", "local", "--augmentations", "none", *SMALL)
 
@@ -143,7 +149,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 try:
     save_outcome(Path(sys.argv[1]), Outcome(status="done", seconds=2.0), rows)
 except OSError as error:
-    sys.exit(f"refused: {error.strerror}")
+    sys.exit(f"refused: {error.filename}: {error.strerror}")
 """
 
 
@@ -160,14 +166,38 @@ def save_on_a_full_disk(folder: Path, *rows: Row) -> str:
 
 
 def test_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
-    assert "refused: File too large" in save_on_a_full_disk(tmp_path, row())
+    said = save_on_a_full_disk(tmp_path, row())
+    assert f"refused: {tmp_path / 'rows.csv'}: File too large" in said
     assert list(tmp_path.iterdir()) == []
     assert load_outcome(tmp_path) is None
 
 
+def test_full_disk_at_the_start_of_a_study_is_told_by_path(
+    study_sites: Path, tmp_path: Path
+) -> None:
+    command = Path(sys.executable).parent / "fedgin"
+    result = subprocess.run(
+        [str(command), "study", "--out", str(tmp_path / "out"), *LOCAL],
+        env={**os.environ, "FEDGIN_SITE_CONFIGS": str(study_sites)},
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10)),
+    )
+    assert result.returncode == 2
+    file = tmp_path / "out" / "sites" / "site-1.yaml"
+    assert f"fedgin: {file}: File too large" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_run_s_failure_names_a_path_even_where_the_system_does_not(tmp_path: Path) -> None:
+    error = OSError(errno.ENOSPC, "No space left on device")
+    assert describe(error, tmp_path) == f"{tmp_path}: No space left on device"
+
+
 def test_full_disk_keeps_the_earlier_outcome(tmp_path: Path) -> None:
     save_outcome(tmp_path, Outcome(status="done", seconds=1.0), [row()])
-    assert "refused: File too large" in save_on_a_full_disk(tmp_path, row(seed=1), row(seed=2))
+    assert "File too large" in save_on_a_full_disk(tmp_path, row(seed=1), row(seed=2))
     outcome = load_outcome(tmp_path)
     assert outcome is not None
     assert outcome.seconds == 1.0
@@ -190,6 +220,38 @@ def test_damaged_run_counts_as_not_finished(file: str, content: str | None, tmp_
     else:
         (tmp_path / file).write_text(content)
     assert load_outcome(tmp_path) is None
+
+
+def test_run_that_lost_a_row_counts_as_not_finished(tmp_path: Path) -> None:
+    save_outcome(tmp_path, Outcome(status="done"), [row(), row(patient="ba9876543210")])
+    assert load_outcome(tmp_path) is not None
+    file = tmp_path / "rows.csv"
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:-1]))
+    assert load_outcome(tmp_path) is None
+
+
+def test_run_from_before_rows_were_counted_is_taken_as_it_is(tmp_path: Path) -> None:
+    save_outcome(tmp_path, Outcome(status="done"), [row()])
+    file = tmp_path / "run.json"
+    values = json.loads(file.read_text())
+    for name in ("row_count", "command", "version"):
+        del values[name]
+    file.write_text(json.dumps(values))
+    outcome = load_outcome(tmp_path)
+    assert outcome is not None
+    assert outcome.status == "done"
+
+
+def test_run_with_half_a_model_counts_as_not_finished(tmp_path: Path) -> None:
+    save_outcome(tmp_path, Outcome(status="done"), [row()])
+    model = tmp_path / "last_model.pt"
+    torch.save({"model": {"weight": torch.zeros(1000)}}, model)
+    assert load_outcome(tmp_path) is not None
+    assert load_model(model)["weight"].shape == (1000,)
+    model.write_bytes(model.read_bytes()[:2000])
+    assert load_outcome(tmp_path) is None
+    with pytest.raises(DataError, match=r"last_model\.pt: the model of a finished run can be read"):
+        load_model(model)
 
 
 def test_rows_of_other_runs_in_the_folder_are_left_out(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import math
+import shutil
+import zipfile
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +14,8 @@ import numpy as np
 import pytest
 from small_study import SMALL, SmallStudy, run_study, write_site
 
+import fedgin
+from fedgin.package import package_hash, package_root
 from fedgin.study.rows import HEADER
 
 METRICS = ("dice", "hd95", "nsd")
@@ -87,6 +91,10 @@ def test_learning_curves_have_a_point_per_round(small_study: SmallStudy) -> None
 def test_command_versions_and_sites_are_on_record(small_study: SmallStudy) -> None:
     record = small_study.record
     assert record["command"].startswith("fedgin study --out")
+    assert record["commands"] == [record["command"]]
+    assert record["notes"] == []
+    assert {run["version"] for run in record["runs"]} == {fedgin.__version__}
+    assert not {"augmentation", "algorithm", "seed"} & record["settings"].keys()
     assert {"fedgin", "torch", "monai", "nvflare"} <= set(record["versions"])
     assert [site["name"] for site in record["sites"]] == ["site-1", "site-2", "far", "blank"]
     assert record["sites"][3]["not_annotated"] == ["heart"]
@@ -119,6 +127,43 @@ def test_a_second_start_trains_nothing_and_changes_no_number(
     assert again.output.count("done before") == 10
     assert (small_study.folder / "results.csv").read_bytes() == before
     assert {file: file.stat().st_mtime_ns for file in models} == models
+
+
+def test_a_narrower_start_keeps_every_number_and_mends_what_broke(
+    small_study: SmallStudy, study_sites: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    shutil.copytree(small_study.folder, folder)
+    half = folder / "runs" / "local_none_seed0_site-1" / "last_model.pt"
+    half.write_bytes(half.read_bytes()[:1000])
+    with zipfile.ZipFile(folder / "runs" / "local_gin_seed0_site-1" / "last_model.pt", "w"):
+        pass  # an archive, but no model
+    again = run_study(
+        folder,
+        (
+            *("--task", "heart", "--sites", "site-1,site-2", "--unseen", "far,blank"),
+            *("--regimes", "local", "--augmentations", "none"),
+            *SMALL,
+        ),
+        site_configs=study_sites,
+    )
+    assert again.code == 0, again.output
+    assert "local_none_seed0_site-1: done in" in again.output
+    assert "local_none_seed0_site-2: done before" in again.output
+    assert "8 more runs that earlier starts made" in again.output
+    assert "no example of MR" in again.output.replace("\n", " ")
+    assert "Traceback" not in again.output
+    before, after = small_study.record, again.record
+    assert (folder / "results.csv").read_bytes() == (
+        small_study.folder / "results.csv"
+    ).read_bytes()
+    assert [run["id"] for run in after["runs"]] == [run["id"] for run in before["runs"]]
+    assert {run["status"] for run in after["runs"]} == {"done"}
+    made = {run["id"]: run["command"] for run in after["runs"]}
+    assert made["local_none_seed0_site-1"] == after["command"]
+    assert made["local_none_seed0_site-2"] == before["command"]
+    assert sorted(after["commands"]) == sorted({after["command"], before["command"]})
+    assert after["codes"] == before["codes"] == [package_hash(package_root())]
 
 
 @pytest.mark.slow

@@ -46,7 +46,8 @@ def main() -> None:
         _refuse(str(error))
     except OSError as error:
         # A full disk or an unfit folder: the path and the system's reason say it all.
-        _refuse(f"{error.filename}: {error.strerror or error}")
+        where = f"{error.filename}: " if error.filename else ""
+        _refuse(f"{where}{error.strerror or error}")
 
 
 def _refuse(message: str) -> None:

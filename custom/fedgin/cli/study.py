@@ -8,6 +8,7 @@ import shlex
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,7 @@ import typer
 from rich.console import Console
 
 from fedgin.cli.common import SetOption
+from fedgin.errors import ConfigError, Problem
 from fedgin.overrides import parse_overrides
 
 if TYPE_CHECKING:
@@ -28,9 +30,9 @@ def study(
     out: Annotated[Path, typer.Option(help="folder of the study; a later start goes on in it")],
     task: Annotated[str, typer.Option(help="heart or abdomen")] = "heart",
     quick: Annotated[bool, typer.Option("--quick", help="a small grid for a first look")] = False,
-    grid: Annotated[str, typer.Option(help="default or full: every augmentation everywhere")] = (
-        "default"
-    ),
+    grid: Annotated[
+        str | None, typer.Option(help="default, or full: every augmentation everywhere")
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="number of seeds")] = 1,
     augmentations: Annotated[
         str, typer.Option(help="comma-separated; in every regime, instead of the grid's")
@@ -60,13 +62,13 @@ def study(
     from fedgin.cli.study_progress import StudyProgress
     from fedgin.study.build import StudyRequest, define_study
     from fedgin.study.runner import StudyRunner
-    from fedgin.study.store import locked, open_folder
+    from fedgin.study.store import check_folder, locked, open_folder
 
     definition = define_study(
         StudyRequest(
             task=task,
             folder=out,
-            grid="quick" if quick else grid,
+            grid=_grid(quick=quick, grid=grid),
             augmentations=_names(augmentations),
             regimes=_names(regimes),
             seeds=seeds,
@@ -79,7 +81,12 @@ def study(
             threads=threads,
         )
     )
+    command = " ".join(["fedgin", *map(shlex.quote, sys.argv[1:])])
+    definition = replace(definition, command=command)
     console = Console()
+    check_folder(definition)  # what is refused stays as it is, without so much as a lock
+    for note in definition.notes:
+        console.print(note, highlight=False, markup=False, soft_wrap=True)
     # Whoever ends this process ends the sites' processes of a running federation with it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with locked(definition.folder):
@@ -96,11 +103,12 @@ def study(
                 console.print("interrupted; the same command goes on where this stopped")
                 raise typer.Exit(130) from None
         from fedgin.study.finish import finish_study
+        from fedgin.study.gather import all_outcomes, gather
 
-        command = " ".join(["fedgin", *map(shlex.quote, sys.argv[1:])])
+        whole = gather(definition)
         report = finish_study(
-            definition,
-            outcomes=outcomes,
+            whole,
+            outcomes=all_outcomes(whole, outcomes),
             sites=prepared,
             command=command,
             seconds=time.perf_counter() - start,
@@ -111,11 +119,29 @@ def study(
         f"{len(outcomes) - len(failed)} of {len(outcomes)} runs, {minutes:.1f} minutes",
         highlight=False,
     )
+    if earlier := len(whole.runs) - len(definition.runs):
+        console.print(
+            f"the report holds {earlier} more runs that earlier starts made in this folder",
+            highlight=False,
+        )
     for name in failed:
         console.print(f"FAILED {name}: {outcomes[name].error}", highlight=False, markup=False)
     console.print(f"report: {report}", highlight=False, soft_wrap=True)
     if failed:
         raise typer.Exit(1)
+
+
+def _grid(*, quick: bool, grid: str | None) -> str:
+    if quick and grid not in (None, "quick"):
+        raise ConfigError(
+            Problem(
+                "--quick",
+                "it is a grid of its own",
+                f"--grid {grid} beside it",
+                "leave one of them out",
+            )
+        )
+    return "quick" if quick else grid or "default"
 
 
 def _names(text: str) -> list[str]:

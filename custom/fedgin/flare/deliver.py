@@ -25,6 +25,8 @@ from fedgin.release.model_file import pack_weights, weights_facts, write_release
 from fedgin.report.run_record import RunRecord
 
 RELEASE_FOLDER = "release"
+GRACE_SECONDS = 30
+"""How long a site is waited for that did not measure the final model."""
 
 
 class DeliverModel(Controller):
@@ -87,8 +89,15 @@ class DeliverModel(Controller):
             timeout=self._timeout,
             result_received_cb=self._receipt,
         )
+        # A site that was lost before the final evaluation shall not be waited for.
+        heard = {site for reports in record.final.values() for site in reports} & set(sites)
         self.broadcast_and_wait(
-            task=task, targets=sites, min_responses=0, fl_ctx=fl_ctx, abort_signal=abort_signal
+            task=task,
+            targets=sites,
+            min_responses=len(heard),
+            wait_time_after_min_received=GRACE_SECONDS,
+            fl_ctx=fl_ctx,
+            abort_signal=abort_signal,
         )
 
     def stop_controller(self, fl_ctx: FLContext) -> None:

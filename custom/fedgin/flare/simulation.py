@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,12 +90,12 @@ def simulate(
     """
     shutil.rmtree(workspace, ignore_errors=True)
     workspace.mkdir(parents=True)
-    command = [
-        *(sys.executable, "-m", "nvflare.cli", "simulator", str(job.resolve())),
-        *("-w", str(workspace.resolve()), "-c", ",".join(sites), "-t", str(len(sites))),
-    ]
     environment = {**os.environ, FOLDER_VARIABLE: str(site_configs.resolve())}
-    with log.open("wb") as output:
+    with log.open("wb") as output, _plain_path(workspace.resolve()) as plain:
+        command = [
+            *(sys.executable, "-m", "nvflare.cli", "simulator", str(job.resolve())),
+            *("-w", str(plain), "-c", ",".join(sites), "-t", str(len(sites))),
+        ]
         process = subprocess.Popen(
             guarded(command),  # a killed study leaves no simulator behind
             cwd=workspace,
@@ -117,6 +120,42 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     except ProcessLookupError:
         return
     process.wait()
+
+
+@contextmanager
+def _plain_path(workspace: Path) -> Iterator[Path]:
+    """Gives a workspace a path that FLARE can hand on.
+
+    FLARE starts its sites by one line of text, which it splits at blanks, quotes and '#', and puts
+    paths into PYTHONPATH, which is split at ':'. It removes the workspace itself, which may
+    therefore be no link: a link leads to the folder around it.
+
+    Raises:
+        SimulationError: Even the folder for temporary files has such a path.
+    """
+    if _is_plain(workspace):
+        yield workspace
+        return
+    with tempfile.TemporaryDirectory(prefix="fedgin-") as folder:
+        link = Path(folder) / "run"
+        link.symlink_to(workspace.parent, target_is_directory=True)
+        if not _is_plain(link / workspace.name):
+            raise SimulationError(
+                Problem(
+                    "the folder for temporary files",
+                    "its path must have no blank, quote, backslash, '#' or ':'",
+                    folder,
+                    "set TMPDIR to another folder",
+                )
+            )
+        yield link / workspace.name
+
+
+def _is_plain(path: Path) -> bool:
+    try:
+        return shlex.split(str(path), comments=True) == [str(path)] and ":" not in str(path)
+    except ValueError:  # a quote that nothing closes
+        return False
 
 
 def _read(workspace: Path, log: Path) -> Simulation:

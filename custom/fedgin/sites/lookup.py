@@ -54,7 +54,7 @@ def candidate_files(site: str, *, local_folder: Path | None = None) -> list[Path
 
 
 def check_site_name(site: str) -> None:
-    """Checks that a name can be a site's.
+    """Checks a site's name; FLARE, folders and tables use it as it is.
 
     Raises:
         ConfigError: It has other characters than letters, digits, `.`, `_` and `-`.

@@ -15,12 +15,14 @@ from fedgin.overrides import merge
 from fedgin.settings import SETTINGS_FILE, make_settings
 from fedgin.study.budget import BUDGETS, SETTINGS
 from fedgin.study.definition import StudyDefinition
-from fedgin.study.plan import GRIDS, Grid, get_grid, plan_runs
+from fedgin.study.own_settings import check_overrides
+from fedgin.study.plan import ALGORITHMS, GRIDS, Grid, PlannedRun, get_grid, plan_runs
 from fedgin.study.regimes import REGIMES
 from fedgin.study.sites import (
     DEFAULT_TRAINING,
     DEFAULT_UNSEEN,
     checkout,
+    default_sites,
     load_study_sites,
 )
 from fedgin.tasks import get_task
@@ -69,12 +71,15 @@ def define_study(request: StudyRequest) -> StudyDefinition:
         ConfigError: A name is unknown, a file is wrong, or nothing would be trained.
     """
     get_task(request.task)
+    _check_names(request)
+    check_overrides(request.overrides)
     grid = choose_grid(request)
     job = request.job or _default_job(request.task)
     unseen = request.unseen
     if unseen is None:
-        unseen = () if request.training else DEFAULT_UNSEEN
-    training_sites, unseen_sites = load_study_sites(request.training or DEFAULT_TRAINING, unseen)
+        unseen = () if request.training else default_sites(DEFAULT_UNSEEN)
+    training = request.training or default_sites(DEFAULT_TRAINING)
+    training_sites, unseen_sites = load_study_sites(training, unseen)
     budget = BUDGETS[request.task]["quick" if request.grid == "quick" else "study"]
     values = merge(read_mapping(job / CONFIG / SETTINGS_FILE), dict(SETTINGS[request.task]))
     rounds = request.rounds or budget.rounds
@@ -108,6 +113,7 @@ def define_study(request: StudyRequest) -> StudyDefinition:
         seeds=seeds,
         threads=request.threads,
         quick=request.grid == "quick",
+        notes=_notes(grid, runs, algorithm=request.algorithm),
     )
     for run in runs:
         definition.settings(run)  # what cannot be trained is refused before anything is
@@ -115,26 +121,7 @@ def define_study(request: StudyRequest) -> StudyDefinition:
 
 
 def choose_grid(request: StudyRequest) -> Grid:
-    """Returns the grid that a request means.
-
-    Raises:
-        ConfigError: A grid, regime or augmentation is unknown; the error names the nearest.
-    """
-    problems: list[Problem] = []
-    if request.grid not in GRIDS:
-        near = nearest(request.grid, GRIDS)
-        problems.append(Problem("--grid", "the grid must be known", f"'{request.grid}'", near))
-    for kind, names, known in (
-        ("augmentation", request.augmentations, PRESETS),
-        ("regime", request.regimes, REGIMES),
-    ):
-        problems += [
-            Problem(kind, f"the {kind} must be known", f"'{name}'", nearest(name, known))
-            for name in names
-            if name not in known
-        ]
-    if problems:
-        raise ConfigError(problems)
+    """Returns the grid that a request, whose names are known, means."""
     grid = get_grid(request.grid, task=request.task)
     regimes = request.regimes or tuple(grid)
     widest = {**GRIDS["default"], **get_grid("default", task=request.task)}
@@ -142,6 +129,38 @@ def choose_grid(request: StudyRequest) -> Grid:
         regime: tuple(request.augmentations) or grid.get(regime, widest[regime])
         for regime in dict.fromkeys(regimes)
     }
+
+
+def _check_names(request: StudyRequest) -> None:
+    """Refuses an unknown grid, regime, augmentation or algorithm; names the nearest."""
+    problems: list[Problem] = []
+    if request.grid not in GRIDS:
+        near = nearest(request.grid, GRIDS)
+        problems.append(Problem("--grid", "the grid must be known", f"'{request.grid}'", near))
+    for kind, names, known in (
+        ("augmentation", request.augmentations, PRESETS),
+        ("regime", request.regimes, REGIMES),
+        ("--algorithm", (request.algorithm,), ALGORITHMS),
+    ):
+        problems += [
+            Problem(kind, f"the {kind.strip('-')} must be known", f"'{name}'", nearest(name, known))
+            for name in names
+            if name not in known
+        ]
+    if problems:
+        raise ConfigError(problems)
+
+
+def _notes(grid: Grid, runs: Sequence[PlannedRun], *, algorithm: str) -> tuple[str, ...]:
+    trained = {run.regime for run in runs}
+    notes = [
+        f"{regime}: no model, as these training sites leave nothing to train on or nothing out"
+        for regime in grid
+        if regime not in trained
+    ]
+    if algorithm != "fedavg" and not any(run.algorithm for run in runs):
+        notes.append(f"algorithm {algorithm}: no regime of this command federates")
+    return tuple(notes)
 
 
 def _default_job(task: str) -> Path:

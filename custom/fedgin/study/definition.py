@@ -32,6 +32,8 @@ class StudyDefinition:
         seeds: Seeds of the runs.
         threads: CPU threads of a process.
         quick: Whether this is the grid for a first look.
+        notes: What a reader should know of the plan, a sentence each.
+        command: The command as the user typed it; a run remembers the one that made it.
     """
 
     folder: Path
@@ -44,6 +46,8 @@ class StudyDefinition:
     seeds: tuple[int, ...]
     threads: int = 1
     quick: bool = False
+    notes: tuple[str, ...] = ()
+    command: str = ""
 
     @property
     def modality_of(self) -> dict[str, str]:

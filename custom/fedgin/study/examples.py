@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from fedgin.engine.device import choose_device
 from fedgin.engine.evaluator import segment
 from fedgin.engine.patient_scores import patient_hash
 from fedgin.engine.weights import set_weights
+from fedgin.errors import FedginError
 from fedgin.files import write_atomically
 from fedgin.networks import build_network
 from fedgin.seeding import torch_generator
@@ -24,6 +26,8 @@ from fedgin.study.definition import StudyDefinition
 from fedgin.study.outcome import MODEL_FILE
 from fedgin.study.plan import PlannedRun
 from fedgin.study.pooled_run import load_model
+
+logger = logging.getLogger(__name__)
 
 EXAMPLES_FILE = "examples.npz"
 COMPARED = ("none", "gin")
@@ -77,8 +81,11 @@ def _predictions(definition: StudyDefinition, case: PreparedCase) -> dict[str, A
     runs = _models(definition, case.modality)
     if runs is None:
         return found
-    for name, run in runs.items():
-        found[name] = shown(_predict(definition, run, case)[index])
+    try:
+        found |= {name: shown(_predict(definition, run, case)[index]) for name, run in runs.items()}
+    except FedginError as error:  # pictures are no reason to go without a report
+        logger.warning("no example of %s: %s", case.modality, error)
+        return found
     run = runs[COMPARED[0]]
     found["caption"] = np.array(
         f"{run.regime}, trained on {', '.join(run.train_sites)}; patient "
@@ -89,15 +96,16 @@ def _predictions(definition: StudyDefinition, case: PreparedCase) -> dict[str, A
 
 def _models(definition: StudyDefinition, modality: str) -> dict[str, PlannedRun] | None:
     """Finds the finished runs of one regime and group, with each of the compared augmentations."""
-    groups: dict[tuple[str, tuple[str, ...]], dict[str, PlannedRun]] = {}
+    groups: dict[tuple[str, str, tuple[str, ...]], dict[str, PlannedRun]] = {}
     for run in definition.runs:
         done = (definition.run_folder(run) / MODEL_FILE).is_file()
         if done and run.augmentation in COMPARED and run.seed == definition.seeds[0]:
-            groups.setdefault((run.regime, run.train_sites), {})[run.augmentation] = run
+            group = (run.regime, run.algorithm, run.train_sites)
+            groups.setdefault(group, {})[run.augmentation] = run
     whole = {key: runs for key, runs in groups.items() if len(runs) == len(COMPARED)}
 
-    def rank(key: tuple[str, tuple[str, ...]]) -> tuple[bool, int]:
-        regime, trained = key
+    def rank(key: tuple[str, str, tuple[str, ...]]) -> tuple[bool, int]:
+        regime, _, trained = key
         saw = any(definition.modality_of[site] == modality for site in trained)
         place = _PREFERRED.index(regime) if regime in _PREFERRED else len(_PREFERRED)
         return saw, place

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
+import fedgin
 from fedgin.engine.device import choose_device
 from fedgin.engine.patient_scores import PatientScore
 from fedgin.engine.site_work import none_if_nan
 from fedgin.engine.trainer import Trainer
 from fedgin.errors import DataError, Problem
+from fedgin.files import write_atomically
 from fedgin.flare.simulation import LAST_MODEL, Simulation, simulate
 from fedgin.jobs.export import export_job
 from fedgin.overrides import flatten
@@ -63,7 +65,8 @@ def run_federation(
         log=folder / LOG_FILE,
         on_start=on_start,
     )
-    (folder / SECONDS_FILE).write_text(json.dumps(time.perf_counter() - start))
+    seconds = time.perf_counter() - start
+    write_atomically(folder / SECONDS_FILE, json.dumps(seconds).encode())
 
 
 def _sites_by_modality(definition: StudyDefinition, run: PlannedRun) -> dict[str, int]:
@@ -100,6 +103,8 @@ def finish_federation(definition: StudyDefinition, run: PlannedRun) -> None:
         loss=_mean_losses([simulation.losses(site) for site in run.train_sites]),
         validation=_validation(simulation),
         code=package_hash(package_root()),
+        version=fedgin.__version__,
+        command=definition.command,
     )
     save_outcome(folder, outcome, rows_of(run, scores, unseen_sites=definition.unseen_sites))
     for name in (WORKSPACE, JOB):

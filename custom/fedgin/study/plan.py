@@ -21,6 +21,7 @@ ALL_AUGMENTATIONS = (
     "gin-consistency",
     "gin-ipa",
 )
+ALGORITHMS = ("fedavg", "fedprox", "fedbn", "scaffold")
 BOTH = ("none", "gin")
 FAMILIES = ("none", "gin", "randconv-mix", "fourier-mix", "dual-normalization")
 """One augmentation of each kind that arXiv 2602.20773 compares."""

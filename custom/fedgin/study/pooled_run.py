@@ -5,13 +5,16 @@ from __future__ import annotations
 import shutil
 import time
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 
+import fedgin
 from fedgin.engine.patient_scores import patient_scores
 from fedgin.engine.pooled import BEST_MODEL, PooledTraining
 from fedgin.engine.site_work import STATE_FOLDER, none_if_nan
 from fedgin.engine.weights import Weights
+from fedgin.errors import DataError, Problem
 from fedgin.package import package_hash, package_root
 from fedgin.study.definition import StudyDefinition
 from fedgin.study.measure import measure, measure_unseen, prepare_training_sites, rows_of
@@ -59,14 +62,31 @@ def run_pooled(definition: StudyDefinition, run: PlannedRun) -> None:
         loss=result.losses,
         validation=[none_if_nan(score) for score in result.scores],
         code=package_hash(package_root()),
+        version=fedgin.__version__,
+        command=definition.command,
     )
     save_outcome(folder, outcome, rows_of(run, scores, unseen_sites=definition.unseen_sites))
 
 
 def load_model(file: Path) -> Weights:
-    """Reads a model that a run or FLARE's persistor saved."""
-    content = torch.load(file, map_location="cpu", weights_only=True)
-    return {name: torch.as_tensor(value).numpy() for name, value in content["model"].items()}
+    """Reads a model that a run or FLARE's persistor saved.
+
+    Raises:
+        DataError: The file is missing or damaged.
+    """
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True)
+        return {name: torch.as_tensor(value).numpy() for name, value in content["model"].items()}
+    except (OSError, RuntimeError, ValueError, EOFError, LookupError, UnpicklingError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise DataError(
+            Problem(
+                str(file),
+                "the model of a finished run can be read",
+                reason,
+                "remove the run's folder and start the study again: the run is repeated",
+            )
+        ) from error
 
 
 def _remove(path: Path) -> None:

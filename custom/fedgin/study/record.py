@@ -18,6 +18,7 @@ from fedgin.files import SHARED, write_atomically
 from fedgin.package import package_hash, package_root
 from fedgin.study.definition import StudyDefinition
 from fedgin.study.outcome import Outcome, load_outcome, load_rows
+from fedgin.study.own_settings import shared_settings
 from fedgin.study.plan import PlannedRun
 from fedgin.study.rows import Row, write_rows
 from fedgin.study.sites import describe_site
@@ -51,7 +52,7 @@ def make_record(
     """Puts a study's record together, without the summary.
 
     Args:
-        definition: The study.
+        definition: The study, with all its runs: see `fedgin.study.gather`.
         outcomes: How the runs ended, by identifier; one that is missing is pending.
         sites: All sites, prepared, by name; a site that could not be prepared may be missing.
         command: The command as the user typed it.
@@ -63,7 +64,7 @@ def make_record(
         "task": definition.base.task,
         "classes": list(resolved.task.class_names),
         "command": command,
-        "commands": all_commands(definition.folder, command),
+        "commands": _commands(definition, outcomes),
         "versions": versions(),
         "codes": sorted({outcome.code for outcome in outcomes.values()} - {""}),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -73,28 +74,11 @@ def make_record(
         "tolerance_mm": resolved.tolerance_mm,
         "rounds": definition.rounds,
         "steps_per_site": definition.rounds * definition.base.steps_per_round,
-        "settings": definition.base.model_dump(mode="json"),
+        "notes": _notes(definition, outcomes),
+        "settings": shared_settings(definition.base.model_dump(mode="json")),
         "sites": _site_records(definition, sites),
         "runs": [_run_record(run, outcomes.get(run.identifier)) for run in definition.runs],
     }
-
-
-def all_commands(folder: Path, command: str) -> list[str]:
-    """Lists the commands whose runs are in a study's folder, each once, this one last.
-
-    Args:
-        folder: The study's folder; its results.json, if there is one, knows the earlier ones.
-        command: The command as the user typed it.
-    """
-    file = folder / RESULTS_JSON
-    earlier: list[str] = []
-    if file.is_file():
-        try:
-            record = json.loads(file.read_text(encoding="utf-8"))
-            earlier = [str(name) for name in record.get("commands", [record["command"]])]
-        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-            logger.warning("%s: earlier commands are lost: %s", file, error)
-    return list(dict.fromkeys([*(name for name in earlier if name != command), command]))
 
 
 def versions() -> dict[str, str]:
@@ -157,7 +141,27 @@ def _run_record(run: PlannedRun, outcome: Outcome | None) -> dict[str, Any]:
         "steps": outcome.steps if outcome else 0,
         "loss": outcome.loss if outcome else [],
         "validation": outcome.validation if outcome else [],
+        "code": outcome.code if outcome else "",
+        "version": outcome.version if outcome else "",
+        "command": outcome.command if outcome else "",
     }
+
+
+def _commands(definition: StudyDefinition, outcomes: Mapping[str, Outcome]) -> list[str]:
+    """Lists the commands that made the runs, in the order of the runs, each once."""
+    made = [outcomes[run.identifier] for run in definition.runs if run.identifier in outcomes]
+    return list(dict.fromkeys(outcome.command for outcome in made if outcome.command))
+
+
+def _notes(definition: StudyDefinition, outcomes: Mapping[str, Outcome]) -> list[str]:
+    """Lists what a reader should know of the runs that no table says."""
+    notes = list(definition.notes)
+    silent = [one for one in outcomes.values() if one.status == "done" and not one.command]
+    if silent:
+        notes.append(
+            f"{len(silent)} runs were made before runs kept their command: it is not listed"
+        )
+    return notes
 
 
 def _without_nan(value: Any) -> Any:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from fedgin.errors import FedginError
@@ -133,7 +134,7 @@ class StudyRunner:
             if isinstance(error, BrokenProcessPool):
                 self._again(run, phase)
             elif error is not None:
-                self._fail(run, describe(error))
+                self._fail(run, describe(error, self._definition.run_folder(run)))
                 self._note(run, error)
             elif phase == "federate":
                 self._begin(run, "collect")
@@ -176,10 +177,10 @@ class StudyRunner:
         self._on_event(RunEvent(kind, run, outcome))
 
 
-def describe(error: BaseException) -> str:
-    """Says in a line what went wrong."""
+def describe(error: BaseException, folder: Path) -> str:
+    """Says in a line what went wrong with a run whose files lie in a folder."""
     if isinstance(error, FedginError):
         return str(error)
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename or 'a file'}: {error.strerror}"
+        return f"{error.filename or folder}: {error.strerror}"
     return f"{type(error).__name__}: {error}"

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import fedgin
 from fedgin.config import parse, read_mapping
 from fedgin.errors import ConfigError, Problem
-from fedgin.files import write_atomically
-from fedgin.sites.lookup import FOLDER_NAME, FOLDER_VARIABLE, Site, load_site
+from fedgin.sites.lookup import (
+    FOLDER_NAME,
+    Site,
+    candidate_files,
+    check_site_name,
+    load_site,
+)
 from fedgin.sites.schema import PhantomData, SiteConfig
 
 DEFAULT_TRAINING = ("ct-arterial", "ct-portal", "mr-bssfp", "mr-t1")
@@ -34,14 +38,31 @@ def find_site(name: str) -> Site:
     """
     if name.endswith((".yaml", ".yml")):
         path = Path(name).resolve()
+        check_site_name(path.stem)  # runs join the names of their sites by "+"
         config = parse(SiteConfig, read_mapping(path), where=str(path))
         return Site(name=path.stem, path=path, config=config)
-    root = checkout()
-    phantom = root / FOLDER_NAME / _FOLDER / f"{name}.yaml" if root else None
-    if phantom is not None and phantom.is_file() and not os.environ.get(FOLDER_VARIABLE):
+    check_site_name(name)
+    phantom = _phantom_file(name)
+    own = any(file.is_file() for file in candidate_files(name))
+    if phantom is not None and not own:
         config = parse(SiteConfig, read_mapping(phantom), where=str(phantom))
         return Site(name=name, path=phantom, config=config)
     return load_site(name)
+
+
+def default_sites(names: Sequence[str]) -> list[str]:
+    """Returns the files of the phantom sites of the default study.
+
+    The user's own site files, wherever they lie, have no say in it: it is the same study for all.
+    Without a checkout there are only the names.
+    """
+    return [str(_phantom_file(name) or name) for name in names]
+
+
+def _phantom_file(name: str) -> Path | None:
+    root = checkout()
+    file = root / FOLDER_NAME / _FOLDER / f"{name}.yaml" if root else None
+    return file if file is not None and file.is_file() else None
 
 
 def load_study_sites(
@@ -80,13 +101,6 @@ def load_study_sites(
     if problems:
         raise ConfigError(problems)
     return tuple(sorted(found[0], key=lambda site: site.name)), tuple(found[1])
-
-
-def copy_site_files(sites: Sequence[Site], folder: Path) -> None:
-    """Copies the sites' files into a folder, from where the simulator's sites read them."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for site in sites:
-        write_atomically(folder / f"{site.name}.yaml", site.path.read_bytes())
 
 
 def describe_site(site: Site) -> str:

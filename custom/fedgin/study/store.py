@@ -14,7 +14,7 @@ from fedgin.config import read_mapping
 from fedgin.errors import ConfigError, Problem
 from fedgin.files import write_atomically
 from fedgin.study.definition import StudyDefinition
-from fedgin.study.sites import copy_site_files
+from fedgin.study.site_files import copy_site_files, site_file
 
 IDENTITY_FILE, LOCK_FILE = "study.json", ".lock"
 
@@ -33,8 +33,8 @@ def identity(definition: StudyDefinition) -> dict[str, Any]:
     }
 
 
-def open_folder(definition: StudyDefinition) -> None:
-    """Makes the study's folder, or checks that it holds this very study.
+def check_folder(definition: StudyDefinition) -> None:
+    """Checks that the study's folder is new, empty or holds this very study; writes nothing.
 
     Raises:
         ConfigError: The folder holds something else, or a study that differs; what differs is
@@ -57,9 +57,19 @@ def open_folder(definition: StudyDefinition) -> None:
                 "name another with --out",
             )
         )
-    folder.mkdir(parents=True, exist_ok=True)
+
+
+def open_folder(definition: StudyDefinition) -> None:
+    """Makes the study's folder, or checks that it holds this very study.
+
+    Raises:
+        ConfigError: See `check_folder`.
+    """
+    check_folder(definition)
+    definition.folder.mkdir(parents=True, exist_ok=True)
     copy_site_files((*definition.training_sites, *definition.unseen_sites), definition.sites_folder)
-    write_atomically(file, json.dumps(wanted, indent=1).encode())
+    content = json.dumps(identity(definition), indent=1)
+    write_atomically(definition.folder / IDENTITY_FILE, content.encode())
 
 
 @contextmanager
@@ -86,7 +96,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _digests(sites: Any) -> dict[str, str]:
-    return {site.name: hashlib.sha256(site.path.read_bytes()).hexdigest() for site in sites}
+    return {site.name: hashlib.sha256(site_file(site)).hexdigest() for site in sites}
 
 
 def _compare(found: dict[str, Any], wanted: dict[str, Any], folder: Path) -> None:
