@@ -43,6 +43,13 @@ def test_an_empty_prediction_says_so(arrays: dict[str, Any]) -> None:
     assert found[place - 1] == "predicted, no augm."
 
 
+def test_a_prediction_that_no_run_could_give_says_so(arrays: dict[str, Any]) -> None:
+    for name in ("none", "gin"):
+        del arrays[f"MR/{name}"]
+    found = texts(examples_figure(arrays, CLASSES))
+    assert found.count("needs runs with\nand without GIN") == 2
+
+
 @pytest.mark.parametrize("narrow", [False, True])
 def test_the_original_comes_first_though_it_was_not_trained_on(
     arrays: dict[str, Any], narrow: bool

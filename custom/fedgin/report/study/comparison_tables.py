@@ -109,7 +109,7 @@ def rival_table_text(rivals: Sequence[Entry]) -> Table:
             )
             for entry in rivals
         ),
-        labels=3,
+        labels=4,
     )
 
 

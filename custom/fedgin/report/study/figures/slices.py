@@ -51,7 +51,9 @@ def examples_figure(
         panels = row.subplots(lines, columns, squeeze=False).flat
         for axes, part in zip(panels, PARTS, strict=True):
             if part != "image" and f"{modality}/{part}" not in arrays:
-                axes.set_visible(False)
+                axes.set_axis_off()
+                axes.set_title(TITLES[part], fontsize=9)
+                _note(axes, "needs runs with\nand without GIN")
                 continue
             _show(axes, arrays[f"{modality}/image"], title=TITLES[part])
             if part != "image":
