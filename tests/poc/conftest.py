@@ -17,6 +17,13 @@ ROUNDS = 4
 SETUP = ("1. Provision", "2. Every participant", "3. Start")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Gives federations more time than pytest.ini does: whole jobs run in one test."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent and item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.timeout(1200))
+
+
 @pytest.fixture(scope="session")
 def walkthrough(repository: Path) -> dict[str, str]:
     """The commands of the walk-through, by heading."""
