@@ -70,6 +70,7 @@ def test_an_evaluation_that_carries_no_model_says_how_to_make_one(
     assert any("--from MODEL" in failure for failure in run.report["failures"])
 
 
+@pytest.mark.slow
 def test_a_later_job_starts_from_the_model_and_a_new_site_joins(
     repository: Path,
     released: Path,

@@ -25,6 +25,7 @@ threads: 1
 """
 
 
+@pytest.mark.slow
 def test_blanks_in_the_folder_and_relative_paths_in_a_site_file(tmp_path: Path) -> None:
     export_phantoms(
         tmp_path / "data", task="heart", modality="CT", protocol="native", seed=0, indices=range(4)
