@@ -4,7 +4,8 @@
 #   STEPS=100 ROUNDS=5 change how long it trains; PORT is FLARE's own, 8002.
 set -euo pipefail
 checkout="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
-out="$(realpath -m "${1:-poc_demo}")"
+case "${1:-}" in -*) sed -n '2,4p' "${BASH_SOURCE[0]}"; exit 2 ;; esac
+out="$(realpath -m -- "${1:-poc_demo}")"
 sites=(hospital-a hospital-b hospital-c)
 steps="${STEPS:-100}" rounds="${ROUNDS:-5}" port=8002
 
@@ -24,7 +25,8 @@ for site in "${sites[@]}"; do
 done
 
 # A home and a workspace of its own: the user's ~/.nvflare is not touched.
-mkdir -p "$out"
+mkdir -p "$out" 2>/dev/null \
+  || refuse "$out: the output folder must be one that can be made; it cannot. Mend: name another, poc/demo.sh OUT"
 work="$(mktemp -d "${TMPDIR:-/tmp}/fedgin-poc-XXXXXX")"
 export XDG_CACHE_HOME="${XDG_CACHE_HOME:-$HOME/.cache}"
 export HOME="$work/home" NVFLARE_POC_WORKSPACE="$work/poc" FEDGIN_STORAGE="$out/storage"
@@ -50,7 +52,8 @@ cd "$work"
 nvflare poc prepare -c "${sites[@]}" --force >"$out/flare.log" 2>&1
 kits="$NVFLARE_POC_WORKSPACE/example_project/prod_00"
 cp "$checkout"/site_configs/server/*.json "$checkout/site_configs/server/server.yaml" "$kits/server/local/"
-sed -i "s#/var/lib/fedgin#$FEDGIN_STORAGE#" "$kits"/server/local/{resources.json,server.yaml}
+escaped="$(printf '%s' "$FEDGIN_STORAGE" | sed 's/[&#\\]/\\&/g')"
+sed -i "s#/var/lib/fedgin#$escaped#" "$kits"/server/local/{resources.json,server.yaml}
 for site in "${sites[@]}"; do
   cp "$checkout"/site_configs/hospital/*.json "$kits/$site/local/"
   cp "$checkout/poc/sites/$site.yaml" "$kits/$site/local/"
@@ -81,7 +84,7 @@ for site in "${sites[@]}"; do
   cp -r "$kits/$site/$job/." "$out/sites/$site/" 2>/dev/null || true
 done
 fedgin report "$out/result/report.json"
-printf '\nModels:      %s\nReport:      %s\nTensorBoard: tensorboard --logdir %s\nSites:       %s\n' \
+printf '\nModels:      %s\nReport:      %s\nTensorBoard: tensorboard --logdir %q\nSites:       %s\n' \
   "$out/result/app_server/" "$out/result/report.html" "$out/result/tb_events" "$out/sites/ (what stays in each hospital)"
 python3 - "$out/result/report.json" <<'PYTHON'
 import json, sys

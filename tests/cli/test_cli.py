@@ -14,8 +14,12 @@ import torch
 from typer.testing import CliRunner, Result
 
 from fedgin.cli import build_app, main
+from fedgin.cli.report import report
 from fedgin.engine.weights import set_weights
+from fedgin.errors import ConfigError
 from fedgin.networks import build_network
+from fedgin.report.run_record import RunRecord
+from fedgin.report.run_table import to_json
 from fedgin.settings import ResolvedSettings, make_settings
 from released_models import release_into
 
@@ -247,3 +251,19 @@ def test_a_study_leaves_what_it_refuses_as_it_is(
     assert "must be new, empty, or that of the same study" in said
     assert [entry.name for entry in foreign.iterdir()] == ["thesis.txt"]
     assert file.read_text() == "mine"
+
+
+@pytest.mark.parametrize("value", [None, "gone"])
+@pytest.mark.parametrize("key", ["title", "sites", "planned_rounds", "final"])
+def test_a_damaged_report_of_a_run_is_refused_in_a_line(
+    key: str, value: str | None, tmp_path: Path
+) -> None:
+    content = to_json(RunRecord(title="a run"))
+    if value is None:
+        content[key] = None
+    else:
+        del content[key]
+    file = tmp_path / "report.json"
+    file.write_text(json.dumps(content))
+    with pytest.raises(ConfigError, match=r"report\.json"):
+        report(file)

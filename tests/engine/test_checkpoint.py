@@ -64,7 +64,18 @@ def test_a_truncated_file_is_refused(checkpoint: Checkpoint, tmp_path: Path, kep
     file = tmp_path / "a.ckpt"
     save_checkpoint(checkpoint, file)
     file.write_bytes(file.read_bytes()[:kept])
-    with pytest.raises(CheckpointError, match=r"a\.ckpt.*the one before it"):
+    with pytest.raises(CheckpointError, match=r"a\.ckpt.*the last ones"):
+        load_checkpoint(file)
+
+
+def test_a_flipped_bit_is_refused(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    file = tmp_path / "a.ckpt"
+    save_checkpoint(checkpoint, file)
+    content = bytearray(file.read_bytes())
+    value = np.asarray(checkpoint.weights["conv.weight"]).tobytes()
+    content[content.index(value) + 5] ^= 0x40
+    file.write_bytes(content)
+    with pytest.raises(CheckpointError, match="hashes differ"):
         load_checkpoint(file)
 
 

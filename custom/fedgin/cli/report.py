@@ -48,6 +48,8 @@ def report(
 
 
 def _run_report(path: Path) -> Path:
+    from jinja2 import UndefinedError
+
     from fedgin.report.record_values import record_from_values
     from fedgin.report.run_table import render
     from fedgin.report.study.federation import write_federation_report
@@ -62,19 +64,20 @@ def _run_report(path: Path) -> Path:
                 "name the report.json in the server's run folder",
             )
         )
+    target = path.with_suffix(".html")
     try:
         record = record_from_values({name: run[name] for name in run if name != "failures"})
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        record.files = {}  # where the run left them, on the server: here they lie elsewhere
+        table = render(record)
+        write_federation_report(run, target)
+    except (TypeError, ValueError, KeyError, AttributeError, UndefinedError) as error:
         raise ConfigError(
             Problem(
                 str(path),
-                "the file must be what a federated run of this version left",
-                str(error),
-                "use the version of fedgin that the run used",
+                "the file must be what a federated run of this version left, whole",
+                f"{type(error).__name__}: {error}",
+                "fetch the file again, or use the version of fedgin that the run used",
             )
         ) from None
-    record.files = {}  # where the run left them, on the server: here they lie elsewhere
-    sys.stdout.write(render(record))
-    target = path.with_suffix(".html")
-    write_federation_report(run, target)
+    sys.stdout.write(table)
     return target

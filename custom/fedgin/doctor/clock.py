@@ -22,7 +22,10 @@ def check_clock(subject: Subject, notes: Notes) -> list[Finding]:
         return [_ask(subject.time_server)]
     found = "no time server was named"
     if subject.kit is not None:
-        certificate = x509.load_pem_x509_certificate(subject.kit.certificate.read_bytes())
+        try:
+            certificate = x509.load_pem_x509_certificate(subject.kit.certificate.read_bytes())
+        except (OSError, ValueError):
+            return [skipped(NAME, f"{found}; the kit's certificate cannot be read")]
         behind = certificate.not_valid_before_utc - datetime.datetime.now(datetime.UTC)
         if behind > datetime.timedelta():
             seconds = behind.total_seconds()

@@ -76,7 +76,10 @@ def _spacings(
 
 def _cache(site: Site, settings: ResolvedSettings, prepared: PreparedSite | None) -> Finding:
     name = "cache"
-    cache = VolumeCache(site.config.cache)
+    try:
+        cache = VolumeCache(site.config.cache)
+    except FedginError:
+        return failed(name, "the cache's folder cannot be used", "see the finding on data")
     free = shutil.disk_usage(cache.folder).free
     need = prepared_bytes(prepared) if prepared else estimate_bytes(site, settings)
     if need is None:

@@ -79,6 +79,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
         "control": _tensors(checkpoint.control),
         "record": json.dumps(checkpoint.record),
     }
+    content["sha256"] = _digest(content)
     write_atomically(path, lambda file: torch.save(content, file))
 
 
@@ -92,6 +93,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
         content = torch.load(path, map_location="cpu", weights_only=True)
         if content["format"] != FORMAT:
             raise ValueError(f"format {content['format']!r}")
+        # torch reads over a flipped bit without a word.
+        if content["sha256"] != _digest(content):
+            raise ValueError("its content is not what was written: the hashes differ")
         checkpoint = Checkpoint(
             lineage=content["lineage"],
             finished_rounds=int(content["finished_rounds"]),
@@ -110,10 +114,26 @@ def load_checkpoint(path: Path) -> Checkpoint:
                 str(path),
                 f"a checkpoint is a whole file of format {FORMAT} that a server wrote",
                 f"{type(error).__name__}: {error}".splitlines()[0],
-                "name another checkpoint of the run; the one before it lies beside it",
+                "name another checkpoint of the run: a server keeps the last ones side by side",
             )
         ) from None
     return checkpoint
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    """Computes the SHA-256 over all that a checkpoint holds, but the hash itself."""
+    digest = hashlib.sha256()
+    for key in sorted(content.keys() - {"sha256"}):
+        value = content[key]
+        tensors = value if key in ("weights", "best_weights", "control") else None
+        if tensors is None:
+            digest.update(f"{key}\0{json.dumps(value, sort_keys=True)}\0".encode())
+            continue
+        for name in sorted(tensors):
+            array = tensors[name].contiguous().numpy()
+            digest.update(f"{key}\0{name}\0{array.dtype}\0{array.shape}\0".encode())
+            digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def _tensors(weights: Mapping[str, Any] | None) -> dict[str, torch.Tensor] | None:
