@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -21,8 +22,8 @@ def test_a_job_runs_to_the_end_by_command_line_console_and_api(
 ) -> None:
     federation.bash(section(walkthrough, "4. Make the job"))
     printed = federation.bash(section(walkthrough, "5. Submit"), timeout=560)
-    (downloaded,) = (federation.folder / "results").iterdir()
-    workspace = downloaded / "workspace"
+    submitted = json.loads((federation.folder / "submitted.json").read_text())["data"]["job_id"]
+    workspace = federation.folder / "results" / submitted / "workspace"
     everyone = dict.fromkeys(HOSPITALS, "accepted")
     assert contributions(workspace) == {1: everyone, 2: everyone}
     assert report_of(workspace)["failures"] == []
@@ -35,5 +36,5 @@ def test_a_job_runs_to_the_end_by_command_line_console_and_api(
     assert aborted, printed
     assert "ABORTED" in federation.wait(aborted.group(1))
     watched = federation.bash(section(walkthrough, "6. Watch"))
-    assert downloaded.name in watched
+    assert submitted in watched
     assert all(site in watched for site in HOSPITALS)
