@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A federation of three made-up hospitals on this machine, over mutual TLS: from nothing to the table
 # of results. Usage: poc/demo.sh [OUT]      (default: poc_demo; about 5 minutes on two cores)
-#   STEPS=100 ROUNDS=5 change how long it trains; PORT is FLARE's own, 8002.
+#   STEPS=100 ROUNDS=5 before the command change how long it trains. It uses FLARE's port, 8002.
 set -euo pipefail
 checkout="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 case "${1:-}" in -*) sed -n '2,4p' "${BASH_SOURCE[0]}"; exit 2 ;; esac

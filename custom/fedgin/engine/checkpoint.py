@@ -16,7 +16,7 @@ from fedgin.engine.weights import Weights
 from fedgin.errors import FedginError, Problem
 from fedgin.files import write_atomically
 
-FORMAT = 1
+FORMAT = 2
 SUFFIX = ".ckpt"
 CHECKPOINT_FILE = f"checkpoint{SUFFIX}"
 """Name of the checkpoint that a job carries in its config folder."""
