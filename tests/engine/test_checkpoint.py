@@ -95,7 +95,7 @@ def test_code_hidden_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
         def __reduce__(self) -> tuple[object, tuple[str]]:
             return Path.touch, (str(tmp_path / "touched"),)
 
-    torch.save({"format": 1, "lineage": Dangerous()}, tmp_path / "a.ckpt")
+    torch.save({"format": 2, "lineage": Dangerous()}, tmp_path / "a.ckpt")
     with pytest.raises(CheckpointError):
         load_checkpoint(tmp_path / "a.ckpt")
     assert not (tmp_path / "touched").exists()

@@ -32,8 +32,8 @@ GRACE_SECONDS = 30
 class DeliverModel(Controller):
     """The last workflow of a run: settles which model is the best, releases it and delivers it.
 
-    Sites that measured the final model have the whole timeout; one that was lost before is waited for
-    only briefly. The report names every site that did not confirm receipt.
+    Sites that measured the final model have the whole timeout; one that was lost before is waited
+    for only briefly. The report names every site that did not confirm receipt.
     """
 
     def __init__(
