@@ -14,6 +14,7 @@ import yaml
 
 from fedgin.engine.checkpoint import load_checkpoint
 from fedgin.engine.history import read_history
+from fedgin.engine.lineage import joined_lineage
 from fedgin.engine.site_work import HISTORY_FILE
 from fedgin.flare.checkpoints import list_checkpoints
 from fedgin.jobs.export import export_job
@@ -188,12 +189,9 @@ def test_a_round_without_an_mr_site_stops_the_job_with_the_reason(
 def test_the_checkpoint_of_the_round_before_is_kept_and_can_be_resumed(
     stopped_run: SimulatedRun, configs: Path, tmp_path: Path
 ) -> None:
-    (lineage,) = (
-        folder
-        for folder in (configs.parent / "checkpoints").iterdir()
-        if len(list_checkpoints(folder)) == 1
-    )
-    (file,) = list_checkpoints(lineage)
+    lineage = joined_lineage(stopped_run.workspace / "site-1" / "simulate_job")
+    assert lineage is not None
+    (file,) = list_checkpoints(configs.parent / "checkpoints" / lineage)
     checkpoint = load_checkpoint(file)
     assert checkpoint.finished_rounds == 1
     assert checkpoint.record["modalities"] == {"site-1": "CT", MR_SITE: "MR", SLOW_SITE: "CT"}
