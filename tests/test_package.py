@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -113,3 +116,14 @@ def test_a_broken_stamp_is_refused(tmp_path: Path) -> None:
     stamp(tmp_path, version="1", sha="x")
     with pytest.raises(ConfigError, match=r"package.json.*'sha' \(did you mean 'sha256'\?\)"):
         check_package(tmp_path)
+
+
+def test_a_folder_of_the_package_s_name_does_not_hide_it(tmp_path: Path) -> None:
+    # The folder of a federation's kits has the project's name, and commands run beside it.
+    (tmp_path / "fedgin").mkdir()
+    environment = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
+    command = [sys.executable, "-c", "import fedgin; print(fedgin.__version__)"]
+    result = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert result.stdout.strip() == fedgin.__version__, result.stderr
