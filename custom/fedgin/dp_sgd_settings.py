@@ -85,6 +85,11 @@ def _check_slices(training: TrainingSettings) -> None:
             "dp_sgd.unit=slice needs spatial_dims=2: a 3D patch holds many slices; set "
             "dp_sgd.unit=patient"
         )
+    if training.network == "dynunet":
+        raise ValueError(
+            "dp_sgd.unit=slice does not go with network dynunet, whose layers write over what "
+            "Opacus watches: set network=unet, or dp_sgd.unit=patient"
+        )
     several = (training.augmentation == "gin" and training.gin.consistency > 0) or (
         training.augmentation == "randconv" and training.randconv.consistency_weight > 0
     )

@@ -2,28 +2,27 @@
 
 Each step takes every unit with probability q, independent of all others and unknown to anybody;
 computes the unit's own gradient, that of the loss over its patches; clips it as a whole to norm C;
-adds the clipped gradients up; and adds normal noise of standard deviation z C to every element, also
-where no unit was taken. The sum is divided by the setting `batch_size`, a constant: the number of
-units is data. What the optimizer and the federation's algorithm make of it costs nothing more.
+adds the clipped gradients up; and adds normal noise of standard deviation z C to every element,
+where no unit was taken, too. The sum is divided by the setting `batch_size`, a constant: the number
+of units is data. What optimizer and algorithm make of it costs nothing more.
 
 What holds: whatever is made of the weights after any step, (epsilon, delta) of `sgd_epsilon` bounds
 what it can say about one unit: whether it is among the site's training data or not, all else
 equal. It holds against everybody, the server included, for the rounds of one run.
-- unit `slice`: one axial slice of a prepared volume. A patient has many, and is not protected by a
-  useful bound: that of n slices together is n epsilon, at a larger delta. Preparing a volume (resampling, the
-  z-score of MR) mixes its slices before they are counted as single ones: a slice of the scanner is
-  not protected exactly.
+- unit `slice`: one axial slice of a prepared volume. A patient has many slices, and no useful bound
+  for a patient follows. Preparing a volume (resampling, the z-score of MR) mixes its slices before
+  they are units: a slice as the scanner gave it is not protected exactly.
 - unit `patient`: all cases of one patient, prepared on their own. Its patches, and the structures
   that they are centred on, are chosen by its own data alone; the clipped gradient holds them all.
 
 What lies outside: metrics (losses, Dice, pictures, that a round was refused), the numbers of cases
-and slices, validation and test patients, the statistics that a site reports, other runs on the same
-data (their epsilons add up), and whatever is decided by looking at the data (settings, patch size).
-The arithmetic is that of floating point, whose gaps the theory does not cover.
+and slices, validation and test patients, other runs on the same data (their epsilons add up), and
+whatever was decided by looking at the data (settings, patch size). The arithmetic is that of
+floating point, whose gaps the theory does not cover.
 
 Who takes part, the patches, their augmentation and the noise come from the operating system and
-never from the run's seed: the server knows the seed, and could take them off. So two private runs
-never give the same weights.
+never from the run's seed: the server knows the seed, and could take the noise off. So two private
+runs never give the same weights.
 """
 
 from __future__ import annotations

@@ -69,7 +69,8 @@ def patch_gradients(
         By trainable parameter, shape (B, *parameter's shape); and the losses, shape (B,).
     """
     with _per_sample(network) as watched:
-        scores = watched(images)
+        # With inputs that need a gradient, torch calls the first layer's hook as any other's.
+        scores = watched(images.detach().requires_grad_())
         pairs = zip(scores.split(1), labels.split(1), strict=True)
         losses = torch.stack([loss(one, truth) for one, truth in pairs])
         losses.sum().backward()
@@ -116,5 +117,8 @@ def _per_sample(network: nn.Module) -> Iterator[nn.Module]:
         yield watched
     finally:
         watched.to_standard_module()
+        for module in network.modules():
+            for left in ("activations", "max_batch_len"):
+                vars(module).pop(left, None)
         for module in overwriting:
             module.inplace = True  # type: ignore[assignment]

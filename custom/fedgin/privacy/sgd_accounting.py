@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+ORDERS = (*range(2, 65), 80, 96, 128, 192, 256, 384, 512, 768, 1024)
+"""Whole orders: their divergence is a finite sum, that of others need not converge."""
 LARGEST_EPSILON = 1e6
 """An epsilon above this says nothing; it is given as infinite."""
 
@@ -45,7 +47,7 @@ def sgd_epsilon(spent: Iterable[SgdSteps], *, delta: float) -> float:
     from dp_accounting import GaussianDpEvent, PoissonSampledDpEvent
     from dp_accounting.rdp import RdpAccountant
 
-    accountant = RdpAccountant()  # adjacency: add or remove one
+    accountant = RdpAccountant(ORDERS)  # adjacency: add or remove one
     for steps in taken:
         event = PoissonSampledDpEvent(steps.sampling_rate, GaussianDpEvent(steps.noise_multiplier))
         accountant.compose(event, steps.steps)
