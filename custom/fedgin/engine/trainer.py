@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fedgin.data.prepare import PreparedCase
 from fedgin.engine.batches import Batches
-from fedgin.engine.dp_sgd import PrivateSteps, build_private_steps
+from fedgin.engine.dp_sgd import build_private_steps
 from fedgin.engine.evaluator import Aborted, Evaluation, evaluate
 from fedgin.engine.objectives import build_objective
 from fedgin.engine.optimization import LearningRate, build_optimizer
@@ -139,12 +139,9 @@ class Trainer:
             )
             for group in optimizer.param_groups:
                 group["lr"] = current
-            if self._private:
-                taken = self._private_step(self._private, optimizer)
-            else:
-                taken = self.step(*self.batch(round_number, step), optimizer, scaler)
-            if taken is not None:
-                total += taken
+            step_loss = self.take_step(round_number, step, optimizer, scaler)
+            if step_loss is not None:
+                total += step_loss
                 with_data += 1
         loss = float(total) / with_data if with_data else math.nan
         seconds = time.perf_counter() - start
@@ -225,10 +222,21 @@ class Trainer:
         """
         return self._batches.draw(round_number, step)
 
-    def _private_step(
-        self, private: PrivateSteps, optimizer: torch.optim.Optimizer
+    def take_step(
+        self,
+        round_number: int,
+        step: int,
+        optimizer: torch.optim.Optimizer,
+        scaler: torch.amp.GradScaler,
     ) -> Tensor | None:
-        loss = private.set_gradients()
+        """Draws a batch and takes one optimizer step on it, a private one with `dp_sgd`.
+
+        Returns:
+            The loss, on the device; None where a private step found nobody to take part.
+        """
+        if self._private is None:
+            return self.step(*self.batch(round_number, step), optimizer, scaler)
+        loss = self._private.set_gradients()
         self.objective.after_backward(self.network)
         optimizer.step()
         self.objective.after_step(self.network, optimizer.param_groups[0]["lr"])
