@@ -15,6 +15,7 @@ from fedgin.augment_settings import (
     RandConvSettings,
 )
 from fedgin.config import StrictModel, parse, read_mapping
+from fedgin.dp_sgd_settings import DpSgdSettings, check_dp_sgd
 from fedgin.tasks import Geometry, Task, get_task
 
 SETTINGS_FILE = "training.json"
@@ -51,7 +52,8 @@ class TrainingSettings(StrictModel):
         weight_decay: Weight decay of AdamW.
         schedule: Learning rate over the run; `plateau` follows the site's validation Dice.
         warmup: Share of the run's steps over which the learning rate rises from zero.
-        gradient_clip: Largest L2 norm of a step's gradient.
+        gradient_clip: Largest L2 norm of a step's gradient; without effect under `dp_sgd`.
+        dp_sgd: Differentially private steps; null trains without. See `fedgin.engine.dp_sgd`.
         algorithm: How a federation's sites train and are averaged; see `fedgin.engine.objectives`.
             Training without a federation takes no note of it.
         proximal_mu: Strength of FedProx's pull towards the global model.
@@ -84,6 +86,7 @@ class TrainingSettings(StrictModel):
     schedule: Literal["cosine", "plateau", "constant"] = "cosine"
     warmup: Fraction = 0.0
     gradient_clip: Positive = 1.0
+    dp_sgd: DpSgdSettings | None = None
     algorithm: Literal["fedavg", "fedprox", "fedbn", "scaffold"] = "fedavg"
     proximal_mu: Positive = 0.01
     foreground_fraction: Fraction = 0.33
@@ -112,6 +115,7 @@ class TrainingSettings(StrictModel):
                 "fedbn needs a network whose normalization layers have values to keep: set "
                 "normalization to batch or instance_affine"
             )
+        check_dp_sgd(self)
         return self
 
     def resolve(self) -> ResolvedSettings:

@@ -18,6 +18,7 @@ from fedgin.engine.lineage import join_lineage, joined_lineage, prune_lineages
 from fedgin.engine.occupancy import on_device, release_device
 from fedgin.engine.patient_scores import patient_scores, summarise_scores, write_scores
 from fedgin.engine.picture import save_picture
+from fedgin.engine.sgd_account import PrivacySpent
 from fedgin.engine.site_weights import SiteFacts
 from fedgin.engine.trainer import RoundResult, Trainer
 from fedgin.settings import ResolvedSettings
@@ -169,7 +170,12 @@ class SiteWork:
         note_round(
             self._run_folder / HISTORY_FILE,
             round_number=round_number,
-            values={"loss": result.loss, "seconds": result.seconds, "steps": result.steps},
+            values={
+                "loss": result.loss,
+                "seconds": result.seconds,
+                "steps": result.steps,
+                **_privacy(result.privacy),
+            },
         )
         return result
 
@@ -203,6 +209,11 @@ class SiteWork:
             "cases": len(evaluation.cases),
             **({"summary": summary} if summary else {}),
         }
+
+
+def _privacy(spent: PrivacySpent | None) -> dict[str, float]:
+    """Returns what the history says of private training."""
+    return {"sgd_epsilon": spent.epsilon, "sgd_delta": spent.delta} if spent else {}
 
 
 def none_if_nan(value: float) -> float | None:

@@ -57,8 +57,7 @@ def probe_steps(trainer: Trainer, *, repeats: int) -> StepProbe:
     for number in range(WARM_UP + repeats):
         synchronize(device)
         start = time.perf_counter()
-        images, labels = trainer.batch(0, number)
-        trainer.step(images, labels, optimizer, scaler)
+        trainer.take_step(0, number, optimizer, scaler)
         synchronize(device)
         times.append(time.perf_counter() - start)
         if len(times) > WARM_UP and time.perf_counter() - begun > MOST_SECONDS:

@@ -3,62 +3,35 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from fedgin.augment.geometric import Geometric
-from fedgin.augment.views import build_views, make_views
 from fedgin.data.prepare import PreparedCase
-from fedgin.data.sampling import PatchSampler
+from fedgin.engine.batches import Batches
+from fedgin.engine.dp_sgd import build_private_steps
 from fedgin.engine.evaluator import Aborted, Evaluation, evaluate
 from fedgin.engine.objectives import build_objective
 from fedgin.engine.optimization import LearningRate, build_optimizer
+from fedgin.engine.round_result import RoundResult, TrainingError, check_finite
 from fedgin.engine.state import load_newest_state, load_state, save_state
-from fedgin.engine.weights import Weights, get_weights, set_weights, subtract
+from fedgin.engine.weights import get_weights, set_weights, subtract
 from fedgin.engine.windows import WindowBatch
-from fedgin.errors import FedginError, Problem
 from fedgin.losses import build_loss
 from fedgin.losses.views import ViewLoss
 from fedgin.networks import build_network
-from fedgin.seeding import numpy_generator, torch_generator
 from fedgin.settings import ResolvedSettings
+
+__all__ = ["RoundResult", "Trainer", "TrainingError"]
 
 logger = logging.getLogger(__name__)
 
 KEPT = "kept_by_algorithm"
-ARRAY_AXIS = {2: {"y": 0, "x": 1}, 3: {"z": 0, "y": 1, "x": 2}}
-
-
-class TrainingError(FedginError):
-    """Training went wrong in a way that going on would hide."""
-
-
-@dataclass(frozen=True)
-class RoundResult:
-    """What a round gives.
-
-    Attributes:
-        difference: Weights after the round minus weights before it, float32.
-        loss: Mean training loss.
-        learning_rate: Rate of the last step.
-        steps: Optimizer steps.
-        seconds: Wall time of the steps.
-        control_difference: The change of the site's control, with algorithm `scaffold`.
-    """
-
-    difference: Weights
-    loss: float
-    learning_rate: float
-    steps: int
-    seconds: float
-    control_difference: Weights | None = None
 
 
 class Trainer:
@@ -90,27 +63,18 @@ class Trainer:
         self.network = build_network(settings).to(device)
         self.objective = build_objective(settings.training, self.network)
         self.windows = WindowBatch(settings.training.window_batch)
-        self._site = site
         self._steps = steps_per_round or settings.training.steps_per_round
-        self._cases = cases
-        axes = ARRAY_AXIS[settings.training.spatial_dims]
-        self._geometric = Geometric(
-            mirror_axes=[axes[axis] for axis in settings.task.mirror_axes if axis in axes]
-        )
-        self._views = build_views(settings.training)
+        self._batches = Batches(settings=settings, site=site, cases=cases, device=device)
+        views = self._batches.views
         self._loss = ViewLoss(
-            build_loss(),
-            supervised=self._views.supervised,
-            consistency=self._views.consistency,
+            build_loss(), supervised=views.supervised, consistency=views.consistency
         ).to(device)
-
-    @cached_property
-    def _sampler(self) -> PatchSampler:
-        # Made when it is first needed: who only measures may have no case to train on.
-        return PatchSampler(
-            self._cases,
-            patch_size=self.settings.geometry.patch_size,
-            foreground_fraction=self.settings.training.foreground_fraction,
+        self._private = build_private_steps(
+            settings=settings,
+            network=self.network,
+            loss=self._loss,
+            cases=cases,
+            augment=self._batches.augment,
         )
 
     def run_round(
@@ -144,14 +108,18 @@ class Trainer:
             WeightsError: The weights are not this network's.
             ConfigError: The algorithm needs a control and there is none.
             TrainingError: The loss is not finite.
+            PrivacyBudgetError: With `dp_sgd`, the round would cost more than the budget.
         """
         training = self.settings.training
+        if self._private:
+            self._private.check(state_folder, round_number=round_number, steps=self._steps)
         state = load_state(state_folder, before_round=round_number, device=self.device)
         kept = state.get(KEPT, {}) if state else {}
         set_weights(self.network, self.objective.starting_weights(weights, kept))
         self.objective.before_round(self.network, kept, control)
         optimizer = build_optimizer(self.network, training)
-        scaler = torch.amp.GradScaler(self.device.type, enabled=self.device.type == "cuda")
+        half = self.device.type == "cuda" and not self._private
+        scaler = torch.amp.GradScaler(self.device.type, enabled=half)
         rate = LearningRate(training)
         if state:
             optimizer.load_state_dict(state["optimizer"])
@@ -162,7 +130,7 @@ class Trainer:
         start = time.perf_counter()
         self.network.train()
         total = torch.zeros((), device=self.device)
-        current = 0.0
+        current, with_data = 0.0, 0
         for step in range(self._steps):
             if should_stop():
                 raise Aborted
@@ -171,20 +139,18 @@ class Trainer:
             )
             for group in optimizer.param_groups:
                 group["lr"] = current
-            images, labels = self.batch(round_number, step)
-            total += self.step(images, labels, optimizer, scaler)
-        loss = float(total) / self._steps
+            step_loss = self.take_step(round_number, step, optimizer, scaler)
+            if step_loss is not None:
+                total += step_loss
+                with_data += 1
+        loss = float(total) / with_data if with_data else math.nan
         seconds = time.perf_counter() - start
         difference = subtract(get_weights(self.network), weights)
-        # The loss of the last step says nothing about the weights after it.
-        if not (np.isfinite(loss) and all(np.isfinite(a).all() for a in difference.values())):
-            raise TrainingError(
-                Problem(
-                    f"round {round_number}",
-                    "training loss and weights must be finite",
-                    f"loss {loss}",
-                    "lower 'learning_rate', or check the intensities of the site's volumes",
-                )
+        check_finite(loss if with_data else 0.0, difference, round_number=round_number)
+        privacy = None
+        if self._private:
+            privacy = self._private.spend(
+                state_folder, round_number=round_number, steps=self._steps
             )
         save_state(
             state_folder,
@@ -204,6 +170,7 @@ class Trainer:
             steps=self._steps,
             seconds=seconds,
             control_difference=self.objective.control_difference(self.network),
+            privacy=privacy,
         )
 
     def starting_weights(
@@ -253,26 +220,27 @@ class Trainer:
         Returns:
             Images (views * B, 1, *patch), view by view, and labels (B, 1, *patch).
         """
-        training = self.settings.training
-        where = (training.seed, self._site, round_number, step)
-        places = self._sampler.draw(
-            self.settings.geometry.batch_size, generator=numpy_generator(*where, "patches")
-        )
-        images, labels = self._sampler.cut(places)
-        images = images.to(self.device, non_blocking=True)
-        labels = labels.to(self.device, non_blocking=True)
-        if training.geometric:
-            draw = self._geometric.draw(
-                images.shape, generator=torch_generator(*where, "geometric")
-            )
-            images, labels = self._geometric.apply(images, labels, draw)
-        # The first view draws as a run with one view does.
-        images = make_views(
-            self._views,
-            images,
-            generator=lambda view: torch_generator(*where, "intensity", *([view] if view else [])),
-        )
-        return images, labels
+        return self._batches.draw(round_number, step)
+
+    def take_step(
+        self,
+        round_number: int,
+        step: int,
+        optimizer: torch.optim.Optimizer,
+        scaler: torch.amp.GradScaler,
+    ) -> Tensor | None:
+        """Draws a batch and takes one optimizer step on it, a private one with `dp_sgd`.
+
+        Returns:
+            The loss, on the device; None where a private step found nobody to take part.
+        """
+        if self._private is None:
+            return self.step(*self.batch(round_number, step), optimizer, scaler)
+        loss = self._private.set_gradients()
+        self.objective.after_backward(self.network)
+        optimizer.step()
+        self.objective.after_step(self.network, optimizer.param_groups[0]["lr"])
+        return loss
 
     def step(
         self,

@@ -28,7 +28,7 @@ from fedgin.flare.context import (
     run_folder,
 )
 from fedgin.flare.model_message import answer, received_model
-from fedgin.flare.site_meta import meta_values
+from fedgin.flare.site_meta import meta_values, privacy_values
 from fedgin.sites.lookup import load_site
 from fedgin.threads import set_threads
 
@@ -165,7 +165,8 @@ class SiteLearner(Learner):
         dxo = answer(result)
         # FLARE's own aggregators weight by this; ours by what follows.
         dxo.set_meta_prop(MetaKey.NUM_STEPS_CURRENT_ROUND, work.data.n_training_slices)
-        for key, value in meta_values(work.facts).items():
+        meta = {**meta_values(work.facts), **privacy_values(result.privacy)}
+        for key, value in meta.items():
             dxo.set_meta_prop(key, value)
         return dxo.to_shareable()
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nvflare.apis.dxo import DXO
 
 from fedgin.engine.site_weights import SiteFacts
 
+if TYPE_CHECKING:
+    from fedgin.engine.sgd_account import PrivacySpent
+
 MODALITY, CASES, SLICES = "fedgin_modality", "fedgin_cases", "fedgin_slices"
 SITE_META_KEYS = (MODALITY, CASES, SLICES)
-"""All keys of ours in the meta of an update."""
+"""All keys of ours in the meta of an update that the server reads."""
+SGD_EPSILON, SGD_DELTA, SGD_UNIT = "fedgin_sgd_epsilon", "fedgin_sgd_delta", "fedgin_sgd_unit"
+SGD_META_KEYS = (SGD_EPSILON, SGD_DELTA, SGD_UNIT)
+"""What an update says of private training; the site's officer may filter them out."""
 LARGEST = 1e12
 """A count above this is no number of slices; sums of such counts stay exact enough."""
 
@@ -18,6 +24,13 @@ LARGEST = 1e12
 def meta_values(facts: SiteFacts) -> dict[str, Any]:
     """Turns a site's facts into meta, under `SITE_META_KEYS`."""
     return {MODALITY: facts.modality, CASES: facts.cases, SLICES: facts.slices}
+
+
+def privacy_values(spent: PrivacySpent | None) -> dict[str, Any]:
+    """Turns what private training has cost into meta, under `SGD_META_KEYS`; empty without it."""
+    if spent is None:
+        return {}
+    return {SGD_EPSILON: spent.epsilon, SGD_DELTA: spent.delta, SGD_UNIT: spent.unit}
 
 
 def read_meta(dxo: DXO) -> SiteFacts:

@@ -1,0 +1,1 @@
+"""The arithmetic of privacy, as plain functions: no FLARE, no torch."""
