@@ -74,7 +74,7 @@ def app_for_site(apps: list[JobApp], site: str | None) -> JobApp:
 
 
 def _app(job: Path, name: str) -> Path:
-    if not name or Path(name).name != name:
+    if name in ("", "..") or Path(name).name != name:
         raise ApprovalError(_unfit(job / "meta.json", f"an app named {name!r}"))
     return job / name
 
