@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from app_trees import brute_force, write_tree
+from cryptography.hazmat.primitives.asymmetric import rsa
+from nvflare.lighter.utils import sign_folders
+from nvflare.tool.job import job_cli
 
 from fedgin.approval.job_apps import app_for_site, job_apps
 from fedgin.errors import ConfigError, FedginError
+from fedgin.jobs.export import add_code
 
 SERVER, CLIENT = {"config/a.json": b"1"}, {"config/a.json": b"2", "custom/x.py": b""}
 
@@ -66,3 +72,52 @@ def test_what_is_no_job_is_refused(deploy_map: Any, tmp_path: Path) -> None:
 def test_a_folder_without_meta_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"meta\.json"):
         job_apps(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [('{\n  "a": 1\n}\n', False), ('{"a": 1}\n', True), ('{\n  "a": 1\n}', True), ("a = 1", True)],
+)
+def test_a_file_that_flare_rewrites_is_told(text: str, told: bool, tmp_path: Path) -> None:
+    job = make_job(tmp_path, {"app_client": ["@ALL"]})
+    (job / "app_client/config/config_fed_client.json").write_text(text)
+    (app,) = job_apps(job)
+    assert app.rewritten == (("config/config_fed_client.json",) if told else ())
+
+
+JOBS = sorted(path.name for path in (Path(__file__).parents[2] / "jobs").iterdir())
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_flare_s_submission_leaves_an_exported_job_s_hash_as_it_is(
+    name: str, repository: Path, tmp_path: Path
+) -> None:
+    job = tmp_path / "submitted"
+    shutil.copytree(repository / "jobs" / name, job)
+    add_code(job, byoc=False)
+    (before,) = job_apps(job)
+    assert not before.rewritten
+    # `nvflare job submit` reads and writes the configurations in its copy of the job.
+    copied = Path(shutil.copytree(job, tmp_path / "copied"))
+    arguments = SimpleNamespace(job_folder=str(job), config_file=None)
+    job_cli.prepare_job_config(arguments, ["app"], str(copied))
+    written = copied / "app/config/config_fed_client.json"
+    assert written.stat().st_mtime_ns > (job / "app/config" / written.name).stat().st_mtime_ns
+    # Then it is signed.
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    sign_folders(str(copied), key)
+    assert (copied / "app/config/.__nvfl_sig.json").is_file()
+    (after,) = job_apps(copied)
+    assert after.sha256 == before.sha256
+
+
+def test_flare_s_submission_changes_a_job_that_was_not_exported(
+    repository: Path, tmp_path: Path
+) -> None:
+    job = repository / "jobs" / "fed_gin_heart"
+    copied = Path(shutil.copytree(job, tmp_path / "copied"))
+    arguments = SimpleNamespace(job_folder=str(job), config_file=None)
+    job_cli.prepare_job_config(arguments, ["app"], str(copied))
+    (before,), (after,) = job_apps(job), job_apps(copied)
+    assert before.sha256 != after.sha256
+    assert before.rewritten

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +22,16 @@ class JobApp:
     Attributes:
         name: Its folder in the job.
         sites: Who gets it; `@ALL` is everybody, the server too.
-        sha256: Its hash. FLARE renames the folder on the way and changes nothing in it.
+        sha256: Its hash. The server renames the folder on the way and changes nothing in it.
+        rewritten: Files that `nvflare job submit` rewrites before it sends them, which changes the
+            hash; FLARE's console and API send them as they are. Jobs that `fedgin job export` made
+            have none.
     """
 
     name: str
     sites: tuple[str, ...]
     sha256: str
+    rewritten: tuple[str, ...] = ()
 
 
 def job_apps(job: Path) -> list[JobApp]:
@@ -44,7 +49,12 @@ def job_apps(job: Path) -> list[JobApp]:
     if not isinstance(deploy_map, dict) or not deploy_map:
         raise ApprovalError(_unfit(meta, repr(deploy_map)))
     return [
-        JobApp(name, tuple(_sites(meta, sites)), app_hash(_app(job, name)))
+        JobApp(
+            name,
+            tuple(_sites(meta, sites)),
+            app_hash(_app(job, name)),
+            tuple(_rewritten(job / name)),
+        )
         for name, sites in deploy_map.items()
     ]
 
@@ -77,6 +87,17 @@ def _app(job: Path, name: str) -> Path:
     if name in ("", "..") or Path(name).name != name:
         raise ApprovalError(_unfit(job / "meta.json", f"an app named {name!r}"))
     return job / name
+
+
+def _rewritten(app: Path) -> Iterator[str]:
+    for file in sorted(app.glob("config/config_fed_*")):
+        text = file.read_text(encoding="utf-8", errors="replace")
+        try:
+            submitted = json.dumps(json.loads(text), indent=2) + "\n"
+        except (ValueError, RecursionError):
+            submitted = ""  # not JSON: FLARE has other formats, and writes them in its own way
+        if text != submitted:
+            yield file.relative_to(app).as_posix()
 
 
 def _sites(meta: Path, value: Any) -> Iterator[str]:

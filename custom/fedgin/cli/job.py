@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from fedgin.cli.common import SetOption
+
+if TYPE_CHECKING:
+    from fedgin.approval.job_apps import JobApp
 
 CodeOption = Annotated[
     bool,
@@ -78,6 +81,7 @@ def hash_job(
 
     for app in job_apps(job):
         typer.echo(f"{app.sha256}  {app.name} for {', '.join(app.sites)}")
+        _warn_of_rewriting(app)
 
 
 def approve(
@@ -95,8 +99,18 @@ def approve(
     from fedgin.approval.job_apps import app_for_site, job_apps
 
     app = app_for_site(job_apps(job), site)
+    _warn_of_rewriting(app)
     added = add(approved, sha256=app.sha256, note=note)
     typer.echo(f"{app.sha256}  {'approved' if added else 'was approved before'} in {approved}")
+
+
+def _warn_of_rewriting(app: JobApp) -> None:
+    if app.rewritten:
+        typer.echo(
+            f"note: `nvflare job submit` rewrites {', '.join(app.rewritten)} of {app.name}, and a "
+            "site will find another hash; approve what `fedgin job export` wrote",
+            err=True,
+        )
 
 
 def _tell(folder: Path, *, byoc: bool) -> None:
