@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -70,8 +71,8 @@ def traces(federation: Federation) -> set[str]:
 
 
 def deploy_detail(federation: Federation, job: str) -> str:
-    """What the submitter is told of the deployment."""
-    return json.dumps(federation.nvflare("job", "meta", job))
+    """What the submitter is told of the deployment, a line for each participant."""
+    return "\n".join(federation.nvflare("job", "meta", job).get("job_deploy_detail", []))
 
 
 def test_hostile_code_runs_at_the_trusting_site_and_nowhere_else(
@@ -85,14 +86,15 @@ def test_hostile_code_runs_at_the_trusting_site_and_nowhere_else(
     # Without the defence the attack works, or this test would show nothing.
     assert f"hostile-{TRUSTING}-helper" in traces(federation)
     told = deploy_detail(federation, identifier)
-    print(told)
     for site in (STRICT, "hospital-c"):
         assert not [name for name in traces(federation) if site in name]
         assert not (federation.kit(site) / identifier).exists()
         log = (federation.kit(site) / "log.txt").read_text(errors="replace")
         assert app.sha256 in log
         assert f"fedgin job approve JOB --list {federation.kit(site)}/local/{APPROVED_FILE}" in log
-    assert told.count(app.sha256) >= 2
+        refused = rf"{site}: .*code approval: .*has not approved the app with hash {app.sha256}"
+        assert re.search(refused, told), told
+    assert f"{TRUSTING}: OK" in told
     assert str(federation.folder) not in told  # nothing of a site's disk reaches the sender
 
 
