@@ -51,3 +51,7 @@ class ConfigError(FedginError):
 
 class DataError(FedginError):
     """An image, a label map or a set of cases breaks a rule."""
+
+
+class ApprovalError(FedginError):
+    """An app, or a site's list of approved apps, breaks a rule of code approval."""

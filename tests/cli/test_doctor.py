@@ -35,6 +35,7 @@ CHECKS = [
     "disk",
     "network",
     "certificates",
+    "code approval",
     "clock",
     "versions",
     "forecast",

@@ -79,6 +79,25 @@ def test_an_aborted_process_is_not_started_again() -> None:
     assert handle.poll() == JobReturnCode.EXECUTION_ERROR
 
 
+def test_where_no_other_process_may_start_the_killed_one_is_given_up(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    processes = Processes(SLEEP)
+
+    def launch() -> ProcessHandle:
+        if processes.started:
+            raise RuntimeError("code approval: the app on the disk is another")
+        return processes()
+
+    handle = RelaunchingHandle(launch, relaunches=3)
+    waiting = wait_in_thread(handle)
+    kill_newest(processes, number=1)
+    waiting.join(timeout=10)
+    assert not waiting.is_alive()
+    assert handle.poll() == JobReturnCode.UNKNOWN
+    assert "the app on the disk is another" in caplog.text
+
+
 def test_a_negative_number_is_refused() -> None:
     with pytest.raises(ValueError, match="-1"):
         RelaunchingLauncher(relaunches=-1)

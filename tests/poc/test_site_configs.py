@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,20 @@ from typing import Any
 import pytest
 from nvflare.app_common.default_component_policy import DEFAULT_CLASS_ALLOW_LIST
 
+from fedgin.approval.approved_list import APPROVED_FILE, read_approved
 from fedgin.config import parse, read_mapping
+from fedgin.doctor.approval import COMPONENT, DEPLOYER
+from fedgin.flare.approval import ApprovedCodeDeployer, ApprovedCodeValidator
 from fedgin.jobs.export import named_classes
 from fedgin.sites.schema import SiteConfig
 from fedgin.sites.server_file import ServerConfig
 
 HOSPITALS = ("hospital", "closed_hospital")
 KINDS = (*HOSPITALS, "server")
+
+
+def full_name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def read(repository: Path, kind: str, name: str) -> dict[str, Any]:
@@ -59,9 +67,38 @@ def test_only_the_closed_hospital_refuses_code(repository: Path) -> None:
         assert byoc == ({"none"} if kind == "closed_hospital" else {"any"}), kind
 
 
+def test_only_the_closed_hospital_approves_code(repository: Path) -> None:
+    for kind in KINDS:
+        components = read(repository, kind, "resources.json")["components"]
+        named = {component["id"]: component["path"] for component in components}
+        on = named.get("app_deployer") == full_name(ApprovedCodeDeployer)
+        assert on == (kind == "closed_hospital"), kind
+    # As it is copied, nothing is approved.
+    assert not read_approved(repository / "site_configs" / "closed_hospital" / APPROVED_FILE)
+
+
+def test_the_doctor_looks_for_the_component_by_its_name() -> None:
+    assert full_name(ApprovedCodeDeployer) == DEPLOYER
+
+
+def test_the_readme_s_components_are_those_of_the_package(repository: Path) -> None:
+    readme = (repository / "site_configs" / "README.md").read_text()
+    shown = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", readme, re.DOTALL)]
+    (component,) = [block for block in shown if block.get("id") == "app_deployer"]
+    shipped = read(repository, "closed_hospital", "resources.json")["components"]
+    assert component in shipped
+    (server,) = [block["app_validator"] for block in shown if "app_validator" in block]
+    assert server["path"] == full_name(ApprovedCodeValidator)
+    assert ApprovedCodeValidator(**server["args"])
+
+
 def test_hospitals_differ_in_nothing_else(repository: Path) -> None:
     for name in ("resources.json", "privacy.json", "log_config.json"):
         first, second = (read(repository, kind, name) for kind in HOSPITALS)
+        if name == "resources.json":
+            second["components"] = [
+                component for component in second["components"] if component["id"] != COMPONENT
+            ]
         assert first == second, name
 
 

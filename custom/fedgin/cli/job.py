@@ -1,14 +1,17 @@
-"""`fedgin job`: make deployable copies of jobs."""
+"""`fedgin job`: make deployable copies of jobs, and approve them."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from fedgin.cli.common import SetOption
+
+if TYPE_CHECKING:
+    from fedgin.approval.job_apps import JobApp
 
 CodeOption = Annotated[
     bool,
@@ -28,15 +31,19 @@ ModelOption = Annotated[
 
 def build_app() -> typer.Typer:
     """Puts the verbs below `fedgin job` together."""
-    app = typer.Typer(help="Make deployable copies of jobs.", no_args_is_help=True)
+    app = typer.Typer(
+        help="Make deployable copies of jobs, and approve them.", no_args_is_help=True
+    )
     app.callback()(_jobs)
     app.command("export")(export)
     app.command("resume")(resume)
+    app.command("hash")(hash_job)
+    app.command("approve")(approve)
     return app
 
 
 def _jobs() -> None:
-    """Make deployable copies of jobs."""
+    """Make deployable copies of jobs, and approve them."""
 
 
 def export(
@@ -64,6 +71,46 @@ def resume(
     found = resume_job(checkpoint, out, byoc=byoc)
     Console().print(describe(found), highlight=False)
     _tell(out, byoc=byoc)
+
+
+def hash_job(
+    job: Annotated[Path, typer.Argument(help="job folder, as it will be submitted")],
+) -> None:
+    """Print the hash of each app of a job, as the sites that approve code compute it."""
+    from fedgin.approval.job_apps import job_apps
+
+    for app in job_apps(job):
+        typer.echo(f"{app.sha256}  {app.name} for {', '.join(app.sites)}")
+        _warn_of_rewriting(app)
+
+
+def approve(
+    job: Annotated[Path, typer.Argument(help="job folder that was reviewed")],
+    note: Annotated[str, typer.Option("--note", help="who approved it, when and why")],
+    approved: Annotated[
+        Path, typer.Option("--list", help="the site's list: <kit>/local/approved_code.txt")
+    ],
+    site: Annotated[
+        str | None, typer.Option("--site", help="site whose app is meant, where a job has several")
+    ] = None,
+) -> None:
+    """Add a job's app to a site's list of approved code."""
+    from fedgin.approval.approved_list import approve as add
+    from fedgin.approval.job_apps import app_for_site, job_apps
+
+    app = app_for_site(job_apps(job), site)
+    _warn_of_rewriting(app)
+    added = add(approved, sha256=app.sha256, note=note)
+    typer.echo(f"{app.sha256}  {'approved' if added else 'was approved before'} in {approved}")
+
+
+def _warn_of_rewriting(app: JobApp) -> None:
+    if app.rewritten:
+        typer.echo(
+            f"note: `nvflare job submit` rewrites {', '.join(app.rewritten)} of {app.name}, and a "
+            "site will find another hash; approve what `fedgin job export` wrote",
+            err=True,
+        )
 
 
 def _tell(folder: Path, *, byoc: bool) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import fedgin
+from fedgin.doctor.approval import check_approval
 from fedgin.doctor.certificates import check_certificates
 from fedgin.doctor.clock import check_clock
 from fedgin.doctor.data import check_data
@@ -46,6 +47,7 @@ CHECKS = (
     Check("disk", check_disk, needs_site=True),
     Check("network", check_network, needs_kit=True),
     Check("certificates", check_certificates, needs_kit=True),
+    Check("code approval", check_approval, needs_kit=True),
     Check("clock", check_clock),
     Check("versions", check_versions),
     Check("forecast", check_forecast, needs_site=True),

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from nvflare.apis.fl_constant import SystemComponents
 from nvflare.apis.fl_context import FLContext
 from nvflare.apis.job_launcher_spec import JobHandleSpec, JobReturnCode
 from nvflare.app_common.job_launcher.client_process_launcher import ClientProcessJobLauncher
 from nvflare.app_common.job_launcher.process_launcher import ProcessHandle
+
+from fedgin.flare.approval import ApprovedCodeDeployer
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +28,9 @@ class RelaunchingLauncher(ClientProcessJobLauncher):
     process takes up the task that the old one had. When that process is killed too, the end is
     reported as unknown, which FLARE does not count as a failure of the job: the other sites go on.
     An error that the process itself reports is not retried: it would occur again.
+
+    Where the site approves code (`ApprovedCodeDeployer`), the app on the disk is judged before each
+    start of a process, and the process writes no compiled modules beside the approved files.
     """
 
     def __init__(self, relaunches: int = 1) -> None:
@@ -42,8 +49,22 @@ class RelaunchingLauncher(ClientProcessJobLauncher):
 
     def launch_job(self, job_meta: dict[str, Any], fl_ctx: FLContext) -> JobHandleSpec:
         """Starts the job's process."""
-        launch = partial(super().launch_job, job_meta, fl_ctx)
+        launch = partial(self._launch_approved, job_meta, fl_ctx)
         return RelaunchingHandle(launch, relaunches=self._relaunches)
+
+    def get_command(self, job_meta: dict[str, Any], fl_ctx: FLContext) -> str:
+        """Returns the command of the job's process."""
+        command: str = super().get_command(job_meta, fl_ctx)
+        if approval_of(fl_ctx) is None:
+            return command
+        return command.replace(sys.executable, f"{sys.executable} -B", 1)
+
+    def _launch_approved(self, job_meta: dict[str, Any], fl_ctx: FLContext) -> ProcessHandle:
+        """Starts a process unless the site refuses its code."""
+        approval = approval_of(fl_ctx)
+        if approval is not None:
+            approval.check_launch(job_meta, fl_ctx)
+        return super().launch_job(job_meta, fl_ctx)
 
 
 class RelaunchingHandle(JobHandleSpec):
@@ -84,7 +105,17 @@ class RelaunchingHandle(JobHandleSpec):
                     return
                 self._left -= 1
                 logger.warning("the job's process was killed: starting another")
-                self._process = self._launch()
+                try:
+                    self._process = self._launch()
+                except Exception:
+                    logger.exception("no other process was started")
+                    return
+
+
+def approval_of(fl_ctx: FLContext) -> ApprovedCodeDeployer | None:
+    """Returns the site's code approval; None where it has none."""
+    deployer = fl_ctx.get_engine().get_component(SystemComponents.APP_DEPLOYER)
+    return deployer if isinstance(deployer, ApprovedCodeDeployer) else None
 
 
 def was_killed(handle: ProcessHandle) -> bool:

@@ -88,6 +88,9 @@ def add_code(out: Path, *, byoc: bool) -> None:
         out: The job.
         byoc: As for `export_job`.
     """
+    for name in (SERVER_FILE, CLIENT_FILE):
+        # The form into which `nvflare job submit` rewrites them: the app's hash stays what it is.
+        write_json(out / CONFIG / name, read_mapping(out / CONFIG / name))
     root = package_root()
     stamp = {"version": fedgin.__version__, "sha256": package_hash(root)}
     write_json(out / CONFIG / PACKAGE_FILE, stamp)
