@@ -1,0 +1,58 @@
+"""The gate on norms for a whole round: every group of arrays against its own past."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from fedgin.engine.norm_gate import NormGate
+
+NormsByGroup = Mapping[str, float]
+"""Norms of one update, by group of its arrays; see `fedgin.engine.update_norms`."""
+CONTROLS = "controls"
+"""Group of SCAFFOLD's controls."""
+
+
+def refuse_large(
+    norms: Mapping[str, NormsByGroup],
+    *,
+    accepted: Mapping[str, Sequence[float]],
+    factor: float,
+) -> dict[str, str]:
+    """Tells which updates of a round are too large in any group.
+
+    Args:
+        norms: By site the norms of its update.
+        accepted: By group the norms accepted in earlier rounds.
+        factor: As for `NormGate`.
+
+    Returns:
+        By site refused the reason.
+    """
+    refused: dict[str, str] = {}
+    for group in sorted({group for found in norms.values() for group in found}):
+        gate = NormGate(factor=factor, accepted=accepted.get(group, ()))
+        present = {site: found[group] for site, found in norms.items() if group in found}
+        for site, reason in gate.check(present).items():
+            refused.setdefault(site, f"{site} sent too much, {group}: {reason}")
+    return refused
+
+
+def accepted_norms(
+    norms: Mapping[int, Mapping[str, NormsByGroup]],
+    contributions: Mapping[int, Sequence[str]],
+    *,
+    before: int,
+) -> dict[str, list[float]]:
+    """Collects the norms of accepted updates of earlier rounds, by group.
+
+    Args:
+        norms: By round and site the norms of what was looked at.
+        contributions: By round the sites whose update was accepted.
+        before: The round that is about to close; it and later ones are left out.
+    """
+    found: dict[str, list[float]] = {}
+    for number in sorted(number for number in norms if number < before):
+        for site in sorted(set(contributions.get(number, ())) & norms[number].keys()):
+            for group, norm in norms[number][site].items():
+                found.setdefault(group, []).append(norm)
+    return found
