@@ -40,10 +40,12 @@ class UpdateGate(StrictModel):
     Attributes:
         enabled: Whether updates are refused for their norm.
         factor: Multiple of the running median up to which a norm is accepted, above 1.
+        rounds: Past rounds whose norms the median is taken over.
     """
 
     enabled: Annotated[bool, Field(strict=True)] = True
     factor: Annotated[float, Field(gt=1, allow_inf_nan=False, strict=True)] = 5.0
+    rounds: Annotated[int, Field(ge=1, strict=True)] = 3
 
 
 class FederationSettings(StrictModel):

@@ -198,6 +198,7 @@ def test_overrides_reach_the_settings_and_the_server(job: Path, tmp_path: Path) 
         ("byzantine=1", "byzantine belongs to aggregation multi_krum"),
         ("clip_norm=1.0", "clip_norm belongs to aggregation norm_clipping"),
         ("update_gate.factor=1", "update_gate.factor"),
+        ("update_gate.rounds=0", "update_gate.rounds"),
         ("update_gate.factor=true", "update_gate.factor"),
         ("update_gate.enabled=1", "update_gate.enabled"),
         ("update_gate.facter=3", "did you mean 'factor'"),
@@ -314,7 +315,10 @@ def test_a_robust_aggregation_reaches_the_aggregator(
     overrides = ["min_clients=5", f"aggregation={aggregation}", "update_gate.factor=3"]
     out = export_job(job, tmp_path / "out", byoc=False, overrides=overrides)
     before = arguments_of(job, "aggregator")
-    expected = {"aggregation": aggregation, "update_gate": {"enabled": True, "factor": 3}}
+    expected = {
+        "aggregation": aggregation,
+        "update_gate": {"enabled": True, "factor": 3, "rounds": 3},
+    }
     assert arguments_of(out, "aggregator") == {**before, **expected}
     assert OrderedWeightedAggregator(**arguments_of(out, "aggregator"))
     # What an export before this one set is checked again.

@@ -15,22 +15,24 @@ CONTROLS = "controls"
 def refuse_large(
     norms: Mapping[str, NormsByGroup],
     *,
-    accepted: Mapping[str, Sequence[float]],
+    accepted: Mapping[str, Sequence[Sequence[float]]],
     factor: float,
+    rounds: int,
 ) -> dict[str, str]:
     """Tells which updates of a round are too large in any group.
 
     Args:
         norms: By site the norms of its update.
-        accepted: By group the norms accepted in earlier rounds.
+        accepted: By group and earlier round, the oldest first, the norms accepted.
         factor: As for `NormGate`.
+        rounds: As for `NormGate`.
 
     Returns:
         By site refused the reason.
     """
     refused: dict[str, str] = {}
     for group in sorted({group for found in norms.values() for group in found}):
-        gate = NormGate(factor=factor, accepted=accepted.get(group, ()))
+        gate = NormGate(factor=factor, rounds=rounds, accepted=accepted.get(group, ()))
         present = {site: found[group] for site, found in norms.items() if group in found}
         for site, reason in gate.check(present).items():
             refused.setdefault(site, f"{site} sent too much, {group}: {reason}")
@@ -42,17 +44,20 @@ def accepted_norms(
     contributions: Mapping[int, Sequence[str]],
     *,
     before: int,
-) -> dict[str, list[float]]:
-    """Collects the norms of accepted updates of earlier rounds, by group.
+) -> dict[str, list[list[float]]]:
+    """Collects the norms of accepted updates of earlier rounds, by group and round.
 
     Args:
         norms: By round and site the norms of what was looked at.
         contributions: By round the sites whose update was accepted.
         before: The round that is about to close; it and later ones are left out.
     """
-    found: dict[str, list[float]] = {}
+    found: dict[str, list[list[float]]] = {}
     for number in sorted(number for number in norms if number < before):
+        of_round: dict[str, list[float]] = {}
         for site in sorted(set(contributions.get(number, ())) & norms[number].keys()):
             for group, norm in norms[number][site].items():
-                found.setdefault(group, []).append(norm)
+                of_round.setdefault(group, []).append(norm)
+        for group, values in of_round.items():
+            found.setdefault(group, []).append(values)
     return found

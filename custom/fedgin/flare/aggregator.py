@@ -69,7 +69,7 @@ class OrderedWeightedAggregator(Aggregator):
             trim: As in `fedgin.federation_settings.FederationSettings`; so are the others.
             clip_norm: See there.
             byzantine: See there.
-            update_gate: `{"enabled": true, "factor": 5.0}`.
+            update_gate: `{"enabled": true, "factor": 5.0, "rounds": 3}`.
 
         Raises:
             ConfigError: A rule is unknown, out of range or fits no other.
@@ -178,7 +178,8 @@ class OrderedWeightedAggregator(Aggregator):
             return
         with keeper.lock:
             past = accepted_norms(keeper.record.norms, keeper.record.contributions, before=current)
-        for site, reason in refuse_large(self._norms, accepted=past, factor=gate.factor).items():
+        refused = refuse_large(self._norms, accepted=past, factor=gate.factor, rounds=gate.rounds)
+        for site, reason in refused.items():
             self.log_error(fl_ctx, f"contribution refused: {reason}", fire_event=False)
             keeper.withdraw(site, current, reason)
             self._refused.add(site)
