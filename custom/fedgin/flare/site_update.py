@@ -21,8 +21,8 @@ from fedgin.flare.site_meta import read_meta
 
 Arrays = Mapping[str, np.ndarray]
 LARGEST_NUMBER = float(np.finfo(np.float32).max)
-ROUNDING = 1e-5
-"""Part of a variance that may be lost when its difference is rounded to float32."""
+ROUNDING = 1e-3
+"""Part of a variance that may be lost when its difference is rounded to float16."""
 LONGEST_NAME = 60
 
 
@@ -96,7 +96,7 @@ def read_update(
     difference = _checked(site, difference, weights)
     control = None if control is None else _checked(site, control, weights)
     if weights is not None:
-        _check_variances(site, difference, weights)
+        difference = _with_real_variances(site, difference, weights)
     return SiteUpdate(site=site, facts=facts, difference=difference, control=control)
 
 
@@ -155,20 +155,28 @@ def _is_usable(array: Any) -> bool:
     """Tells whether these are real numbers that float32 can hold."""
     if not isinstance(array, (np.ndarray, np.generic)) or array.dtype.kind not in "fiu":
         return False
+    with np.errstate(over="ignore"):
+        numbers = np.abs(array.astype(np.float64))
     # nan is no smaller than anything.
-    return bool((np.abs(array.astype(np.float64)) <= LARGEST_NUMBER).all())
+    return bool((numbers <= LARGEST_NUMBER).all())
 
 
-def _check_variances(site: str, difference: Arrays, weights: Mapping[str, Any]) -> None:
-    """A network divides by the root of a variance: below 0 the model would answer nan."""
-    broken = set()
+def _with_real_variances(site: str, difference: Arrays, weights: Mapping[str, Any]) -> Arrays:
+    """Sees to it that no variance falls below 0, where a model would answer nan.
+
+    What rounding to float16 on the way may bring about is set to 0.
+    """
+    broken, made = set(), dict(difference)
     for name in difference:
-        if name.rpartition(".")[2] == "running_var":
-            before = np.asarray(weights[name], dtype=np.float64)
-            if (before + difference[name] < -ROUNDING * (1 + np.abs(before))).any():
-                broken.add(name)
+        if name.rpartition(".")[2] != "running_var":
+            continue
+        before = np.asarray(weights[name], dtype=np.float32)
+        if (before + difference[name] < -ROUNDING * np.abs(before) - ROUNDING**2).any():
+            broken.add(name)
+        made[name] = np.maximum(difference[name], -before)
     if broken:
         raise ValueError(f"{site} sent variances below 0: {_few(broken)}")
+    return made
 
 
 def _few(names: Iterable[str]) -> list[str]:
