@@ -149,12 +149,13 @@ class OrderedWeightedAggregator(Aggregator):
         keeper.pin_modality(site, update.facts.modality)
         if site in self._updates:
             raise ValueError(f"{site} answered round {contribution.round_number + 1} twice")
-        self._updates[site] = self._keep(site, update.difference, fl_ctx)
-        self._facts[site] = update.facts
-        self._norms[site] = update_norms(update.difference)
+        norms = update_norms(update.difference)
+        difference = self._keep(site, update.difference, fl_ctx)
         if update.control is not None:
             self._controls[site] = self._keep(site, update.control, fl_ctx)
-            self._norms[site][CONTROLS] = update_norms(update.control).get(WEIGHTS, 0.0)
+            norms[CONTROLS] = update_norms(update.control).get(WEIGHTS, 0.0)
+        # Last, so that a full disk leaves no half of an answer.
+        self._updates[site], self._facts[site], self._norms[site] = difference, update.facts, norms
 
     def _keep(self, site: str, update: Arrays, fl_ctx: FLContext) -> Callable[[], Arrays]:
         load, on_disk = self._held.keep(update, run_folder(fl_ctx))
