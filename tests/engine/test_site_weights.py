@@ -43,6 +43,11 @@ def test_weights_are_the_counts() -> None:
     assert site_weights(FACTS, weighting="cases") == {"a": 10, "b": 30, "c": 5}
 
 
+def test_where_all_count_alike_no_claim_has_weight() -> None:
+    claims = {**FACTS, "b": SiteFacts(modality="CT", cases=1e12, slices=1e12)}
+    assert site_weights(claims, weighting="equal") == {"a": 1.0, "b": 1.0, "c": 1.0}
+
+
 def test_modalities_count_alike_and_their_sites_by_cases() -> None:
     shares = weight_shares(site_weights(FACTS, weighting="equal_per_modality"))
     assert shares == pytest.approx({"a": 1 / 8, "b": 3 / 8, "c": 1 / 2}, abs=1e-15)

@@ -78,7 +78,7 @@ def test_a_resumed_run_gives_the_same_bits_and_the_whole_report(
     )
     assert first == second
     same = ("validation", "final", "planned_rounds", "finished_rounds", "best_round", "failures")
-    for key in (*same, "modalities", "shares"):
+    for key in (*same, "modalities", "shares", "norms", "aggregation"):
         assert resumed.report[key] == whole.report[key], key
     assert resumed.report["failures"] == []
     # Only the missing rounds were trained.

@@ -12,6 +12,7 @@ from nvflare.apis.dxo import DXO, DataKind, from_shareable
 from nvflare.apis.fl_constant import ReservedKey
 from nvflare.apis.fl_context import FLContext
 from nvflare.apis.shareable import Shareable
+from nvflare.app_common.abstract.model import ModelLearnableKey
 from nvflare.app_common.app_constant import AlgorithmConstants, AppConstants
 
 from fedgin.engine.site_weights import SiteFacts
@@ -105,6 +106,44 @@ def test_what_breaks_a_rule_is_refused_with_the_reason(
         accepted = OrderedWeightedAggregator(controls=True).accept(collection(**parts), server)
     assert accepted is False
     assert re.search(f"contribution refused: site-1.*{reason}", caplog.text)
+
+
+MODEL = {**arrays(0.0), "n.running_mean": np.zeros(2, np.float32)}
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        (("w", "b"), None),
+        (("w",), r"controls of other arrays than are trained: \['b'\]"),
+        (("w", "b", "n.running_mean"), r"than are trained: \['n.running_mean'\]"),
+    ],
+)
+def test_controls_are_those_of_the_trained_arrays(
+    server: FLContext, caplog: pytest.LogCaptureFixture, names: tuple[str, ...], reason: str | None
+) -> None:
+    model = {ModelLearnableKey.WEIGHTS: MODEL}
+    server.set_prop(AppConstants.GLOBAL_MODEL, model, private=True, sticky=False)
+    parts = {
+        WEIGHTS: difference(dict(MODEL)),
+        CHANGE: difference({name: MODEL[name] for name in names}),
+    }
+    accepted = OrderedWeightedAggregator(controls=True).accept(collection(**parts), server)
+    assert accepted is (reason is None)
+    assert reason is None or re.search(reason, caplog.text)
+
+
+def test_a_control_of_outlying_norm_is_refused_with_its_update(server: FLContext) -> None:
+    aggregator = OrderedWeightedAggregator(controls=True)
+    for site, size in (("site-1", 6.0), ("site-2", 7.0), ("site-3", 70.0)):
+        parts = {CHANGE: difference({"w": arrays(size)["w"]})}
+        assert aggregator.accept(collection(site, **parts), server)
+    result = from_shareable(aggregator.aggregate(server))
+    # (6 + 7) / 3: the third site counts as one that did not answer.
+    np.testing.assert_allclose(result.data[CHANGE].data["w"], [13 / 3] * 3, rtol=1e-6)
+    refused = server.get_engine().get_component("record").record.refused[ROUND]
+    assert list(refused) == ["site-3"]
+    assert refused["site-3"].startswith("site-3 sent too much, controls: norm 121.2 is above")
 
 
 def test_each_form_is_refused_where_the_other_is_awaited(server: FLContext) -> None:

@@ -92,3 +92,11 @@ def test_the_page_shows_who_holds_the_released_model() -> None:
     text = render_federation(held)
     assert ["site-1", "holds it"] in cells(text, "site-1")
     assert ["site-2", "none"] in cells(text, "site-2")
+
+
+def test_the_page_shows_aggregation_and_refusals() -> None:
+    assert "<h2>Aggregation" not in render_federation(run())  # a report of before it was noted
+    content = {**run(), "aggregation": "the median", "refusals": ["round 2: <b>nan"]}
+    text = render_federation(content)
+    assert "<p>the median.</p>" in text
+    assert "<li>round 2: &lt;b&gt;nan</li>" in text

@@ -31,6 +31,8 @@ def a_record() -> RunRecord:
         refused={1: {"a": "a sent nan"}},
         late={0: {"a": "in time after all"}},
         shares={0: {"a": 0.25, "b": 0.75}, 1: {"b": 1.0}},
+        norms={0: {"a": {"weights": 1.5}, "b": {"weights": 0.5, "controls": 2.0}}},
+        aggregation="mean",
     )
 
 
@@ -63,7 +65,7 @@ def test_missing_late_and_refused_are_told_apart() -> None:
 
 def test_a_record_of_an_older_checkpoint_is_read() -> None:
     values = json.loads(json.dumps(record_to_values(a_record())))
-    for name in ("modalities", *BY_ROUND):
+    for name in ("modalities", "aggregation", *BY_ROUND):
         del values[name]
     record = record_from_values(values)
     assert record.modality_of("a") == "CT"  # from its reports

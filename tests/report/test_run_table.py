@@ -219,3 +219,20 @@ def test_a_site_without_the_released_model_is_a_failure() -> None:
         f"released model: site-2 stored another file, hash {'b' * 16}",
     ]
     assert f"Released model {'a' * 16} held by site-1\n" in render(record)
+
+
+def test_refusals_and_the_aggregation_are_shown() -> None:
+    record = complete()
+    assert "Refused" not in render(record)
+    assert "Aggregation" not in render(record)  # as in a record of an older checkpoint
+    record.aggregation = "median of each coordinate"
+    record.refused = {1: {"site-3": "site-3 sent nan"}, 0: {"site-2": "b", "site-1": "a"}}
+    lines = render(record).splitlines()
+    assert [line for line in lines if line.startswith("Refused: ")] == [
+        "Refused: round 1: a",
+        "Refused: round 1: b",
+        "Refused: round 2: site-3 sent nan",
+    ]
+    assert "Aggregation: median of each coordinate" in lines
+    assert to_json(record)["refusals"] == record.refusals()
+    assert to_json(record)["aggregation"] == record.aggregation

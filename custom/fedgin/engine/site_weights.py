@@ -34,7 +34,8 @@ def site_weights(facts: Mapping[str, SiteFacts], *, weighting: Weighting) -> dic
     """Computes the sites' weights in an average.
 
     `slices` and `cases` are the counts. `equal_per_modality` gives every modality that
-    contributed the same total, which its sites share by cases.
+    contributed the same total, which its sites share by cases. `equal` gives every site the same:
+    what a site claims of its data then has no weight.
 
     Args:
         facts: By site name; the sites that contributed.
@@ -43,6 +44,8 @@ def site_weights(facts: Mapping[str, SiteFacts], *, weighting: Weighting) -> dic
     Returns:
         Weights above 0, by site name; they need not sum to 1.
     """
+    if weighting == "equal":
+        return dict.fromkeys(facts, 1.0)
     if weighting == "slices":
         return {site: float(fact.slices) for site, fact in facts.items()}
     cases = {site: float(fact.cases) for site, fact in facts.items()}

@@ -1,12 +1,9 @@
-"""Weighted federated averaging that does not depend on the order of arrival."""
+"""Federated aggregation that does not depend on the order of arrival."""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,25 +13,34 @@ from nvflare.apis.fl_context import FLContext
 from nvflare.apis.shareable import Shareable
 from nvflare.app_common.abstract.aggregator import Aggregator
 from nvflare.app_common.app_constant import AlgorithmConstants, AppConstants
+from nvflare.app_common.app_event_type import AppEventType
 
 from fedgin.config import parse
-from fedgin.engine.averaging import average_updates, control_update
-from fedgin.engine.site_weights import SiteFacts, capped_weights, site_weights, weight_shares
+from fedgin.engine.aggregation import aggregate_updates, describe, shortage
+from fedgin.engine.averaging import control_update
+from fedgin.engine.round_norms import CONTROLS, accepted_norms, refuse_large
+from fedgin.engine.site_weights import SiteFacts, capped_weights, site_weights
+from fedgin.engine.update_norms import WEIGHTS, update_norms
 from fedgin.errors import FedginError
-from fedgin.federation_settings import FederationSettings, Weighting
+from fedgin.federation_settings import Aggregation, FederationSettings, Weighting, check_controls
 from fedgin.flare.context import Contribution, received_contribution, run_folder, run_stopped
+from fedgin.flare.held_updates import Arrays, HeldUpdates
 from fedgin.flare.record import RecordKeeper, find_record
-from fedgin.flare.site_update import Arrays, LateUpdate, check_round, read_update
+from fedgin.flare.site_update import LateUpdate, check_round, read_update
 
 
 class OrderedWeightedAggregator(Aggregator):
-    """Holds a round's updates and averages them in the order of the sites' names.
+    """Holds a round's updates and makes one of them, in the order of the sites' names.
 
     FLARE's own aggregator adds updates as they arrive, so that with three or more sites two runs
     differ in their last bits. Here updates wait for the round to close, in memory up to a limit and
-    on disk above it. Statistics of batch normalization are pooled; see
+    on disk above it. When it closes those are refused whose norm is far above the others'
+    (`fedgin.engine.round_norms`), and the rest are averaged or put together by a robust method
+    (`fedgin.engine.aggregation`). Statistics of batch normalization are pooled in a mean; see
     `fedgin.engine.averaging.average_updates`. What the sites say of their data sets the weights,
     within the server's limit; a site's modality is that of its first message.
+
+    It must stand in the job before the components that count a round's contributions.
     """
 
     def __init__(
@@ -44,6 +50,11 @@ class OrderedWeightedAggregator(Aggregator):
         weighting: Weighting = "slices",
         max_weight_share: float = 1.0,
         record_id: str = "record",
+        aggregation: Aggregation = "mean",
+        trim: float | None = None,
+        clip_norm: float | None = None,
+        byzantine: int | None = None,
+        update_gate: Mapping[str, Any] | None = None,
     ) -> None:
         """Sets limits and form.
 
@@ -54,33 +65,52 @@ class OrderedWeightedAggregator(Aggregator):
             weighting: What an update counts by; see `fedgin.engine.site_weights`.
             max_weight_share: Largest share of one site in the average, in (0, 1]; 1 is no limit.
             record_id: Component that keeps the run's record.
+            aggregation: How updates become one; see `fedgin.engine.aggregation`.
+            trim: As in `fedgin.federation_settings.FederationSettings`; so are the others.
+            clip_norm: See there.
+            byzantine: See there.
+            update_gate: `{"enabled": true, "factor": 5.0, "rounds": 3}`.
 
         Raises:
-            ConfigError: A weighting is unknown or a share out of range.
+            ConfigError: A rule is unknown, out of range or fits no other.
         """
         super().__init__()
-        rules = {"weighting": weighting, "max_weight_share": max_weight_share}
-        self._rules = parse(FederationSettings, rules, where="the aggregator's arguments")
+        rules = {
+            "weighting": weighting,
+            "max_weight_share": max_weight_share,
+            "aggregation": aggregation,
+            "trim": trim,
+            "clip_norm": clip_norm,
+            "byzantine": byzantine,
+            "update_gate": {} if update_gate is None else update_gate,
+        }
+        where = "the aggregator's arguments"
+        self._rules = parse(FederationSettings, rules, where=where)
+        if controls:
+            check_controls(self._rules, where=where)
         self._record_id = record_id
         # A late answer comes in another thread, perhaps while the round is averaged.
         self._lock = threading.Lock()
         self._closed: int | None = None
-        self._limit_bytes = spool_above_mb * 1e6
         self._with_controls = controls
+        self._held = HeldUpdates(spool_above_mb * 1e6)
         self._updates: dict[str, Callable[[], Arrays]] = {}
         self._controls: dict[str, Callable[[], Arrays]] = {}
         self._facts: dict[str, SiteFacts] = {}
-        self._held_bytes = 0
-        self._spooled = 0
-        self._spool: Path | None = None
+        self._norms: dict[str, dict[str, float]] = {}
+        self._refused: set[str] = set()
 
     def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:
-        """Stops a job without a record when it starts."""
+        """Stops a job without a record when it starts, and one that lacks sites in a round."""
         if event_type == EventType.START_RUN:
             try:
                 find_record(fl_ctx, self._record_id)
             except FedginError as error:
                 self.system_panic(str(error), fl_ctx)
+        elif event_type == AppEventType.BEFORE_AGGREGATION and not run_stopped(fl_ctx):
+            self._close(fl_ctx)
+            if self._updates and (reason := self._shortage(fl_ctx)):
+                self.system_panic(reason, fl_ctx)
 
     def accept(self, shareable: Shareable, fl_ctx: FLContext) -> bool:
         """Takes a site's update; one that breaks a rule is refused, and log and record say why."""
@@ -89,6 +119,7 @@ class OrderedWeightedAggregator(Aggregator):
         except ValueError as error:
             self.log_error(fl_ctx, f"contribution refused: {error}", fire_event=False)
             return False
+        site = contribution.site
         current = int(fl_ctx.get_prop(AppConstants.CURRENT_ROUND))
         keeper = find_record(fl_ctx, self._record_id)
         try:
@@ -97,11 +128,12 @@ class OrderedWeightedAggregator(Aggregator):
                 self._take(contribution, shareable, fl_ctx, keeper)
         except LateUpdate as error:
             self.log_warning(fl_ctx, f"contribution refused: {error}", fire_event=False)
-            keeper.note_late(contribution.site, contribution.round_number, str(error))
+            keeper.note_late(site, contribution.round_number, str(error))
             return False
         except ValueError as error:
             self.log_error(fl_ctx, f"contribution refused: {error}", fire_event=False)
-            keeper.note_refused(contribution.site, current, str(error))
+            keeper.note_refused(site, current, str(error))
+            self._refused.add(site)
             return False
         return True
 
@@ -117,46 +149,83 @@ class OrderedWeightedAggregator(Aggregator):
         keeper.pin_modality(site, update.facts.modality)
         if site in self._updates:
             raise ValueError(f"{site} answered round {contribution.round_number + 1} twice")
-        self._updates[site] = self._keep(site, update.difference, fl_ctx)
-        self._facts[site] = update.facts
+        norms = update_norms(update.difference)
+        difference = self._keep(site, update.difference, fl_ctx)
         if update.control is not None:
             self._controls[site] = self._keep(site, update.control, fl_ctx)
+            norms[CONTROLS] = update_norms(update.control).get(WEIGHTS, 0.0)
+        # Last, so that a full disk leaves no half of an answer.
+        self._updates[site], self._facts[site], self._norms[site] = difference, update.facts, norms
 
     def _keep(self, site: str, update: Arrays, fl_ctx: FLContext) -> Callable[[], Arrays]:
-        size = sum(np.asarray(array).nbytes for array in update.values())
-        if self._held_bytes + size <= self._limit_bytes:
-            self._held_bytes += size
-            return lambda: update
-        if self._spool is None:
-            self._spool = Path(tempfile.mkdtemp(prefix="spool-", dir=run_folder(fl_ctx)))
-        file = self._spool / f"{self._spooled}.npz"
-        self._spooled += 1
-        arrays: dict[str, Any] = {name: np.asarray(array) for name, array in update.items()}
-        np.savez(file, **arrays)
-        self.log_info(fl_ctx, f"update of {site} waits on disk: {size} bytes", fire_event=False)
-        return lambda: _load(file)
+        load, on_disk = self._held.keep(update, run_folder(fl_ctx))
+        if on_disk:
+            words = f"update of {site} waits on disk: {on_disk} bytes"
+            self.log_info(fl_ctx, words, fire_event=False)
+        return load
 
-    def aggregate(self, fl_ctx: FLContext) -> Shareable:
-        """Averages the updates of the round.
-
-        Returns:
-            The average; nothing where the run was stopped, since FLARE asks all the same and looks
-            for the stop right afterwards.
-
-        Raises:
-            RuntimeError: No update was accepted in this round; FLARE then stops the job.
-        """
+    def _close(self, fl_ctx: FLContext) -> None:
+        """Ends a round, once: what comes from now on is late, and what is too large is refused."""
         current = int(fl_ctx.get_prop(AppConstants.CURRENT_ROUND))
         with self._lock:
+            if self._closed == current:
+                return
             self._closed = current
+        keeper = find_record(fl_ctx, self._record_id)
+        keeper.note_aggregation(describe(self._rules))
+        keeper.note_norms(current, self._norms)
+        gate = self._rules.update_gate
+        if not gate.enabled:
+            return
+        with keeper.lock:
+            past = accepted_norms(keeper.record.norms, keeper.record.contributions, before=current)
+        refused = refuse_large(self._norms, accepted=past, factor=gate.factor, rounds=gate.rounds)
+        for site, reason in refused.items():
+            self.log_error(fl_ctx, f"contribution refused: {reason}", fire_event=False)
+            keeper.withdraw(site, current, reason)
+            self._refused.add(site)
+            for part in (self._updates, self._facts, self._norms, self._controls):
+                part.pop(site, None)
+
+    def _shortage(self, fl_ctx: FLContext) -> str | None:
+        number = int(fl_ctx.get_prop(AppConstants.CURRENT_ROUND)) + 1
+        reason = shortage(self._rules, accepted=len(self._updates), refused=self._n_refused())
+        return f"round {number}: {reason}" if reason else None
+
+    def _n_refused(self) -> int:
+        """Counts the sites without an accepted update: a second one may have been refused."""
+        return len(self._refused - self._updates.keys())
+
+    def aggregate(self, fl_ctx: FLContext) -> Shareable:
+        """Makes one update of the round's.
+
+        Returns:
+            The aggregate; nothing where the run was stopped, since FLARE asks all the same and
+            looks for the stop right afterwards.
+
+        Raises:
+            RuntimeError: No update was accepted in this round, or too few; FLARE then stops the
+                job.
+        """
+        current = int(fl_ctx.get_prop(AppConstants.CURRENT_ROUND))
         if run_stopped(fl_ctx):
+            with self._lock:
+                self._closed = current
             self.log_info(fl_ctx, f"round {current + 1} is not averaged", fire_event=False)
             self.reset(fl_ctx)
             return DXO(data_kind=DataKind.COLLECTION, data={}).to_shareable()
+        self._close(fl_ctx)
         if not self._updates:
             raise RuntimeError(f"no site contributed to round {current + 1}: nothing to aggregate")
-        weights = self._weights(fl_ctx, current)
-        result = _difference(average_updates(self._updates, weights=weights))
+        if reason := self._shortage(fl_ctx):
+            raise RuntimeError(reason)
+        claimed = site_weights(self._facts, weighting=self._rules.weighting)
+        weights = capped_weights(claimed, max_share=self._rules.max_weight_share)
+        made, shares = aggregate_updates(
+            self._updates, rules=self._rules, weights=weights, refused=self._n_refused()
+        )
+        find_record(fl_ctx, self._record_id).note_shares(current, shares)
+        result = _difference(made)
         if self._with_controls:
             n_sites = max(len(fl_ctx.get_engine().get_clients()), len(self._controls))
             parts = {
@@ -170,25 +239,12 @@ class OrderedWeightedAggregator(Aggregator):
         self.reset(fl_ctx)
         return result.to_shareable()
 
-    def _weights(self, fl_ctx: FLContext, current: int) -> dict[str, float]:
-        claimed = site_weights(self._facts, weighting=self._rules.weighting)
-        weights = capped_weights(claimed, max_share=self._rules.max_weight_share)
-        find_record(fl_ctx, self._record_id).note_shares(current, weight_shares(weights))
-        return weights
-
     def reset(self, fl_ctx: FLContext) -> None:
         """Forgets the round's updates."""
         self._updates, self._controls, self._facts = {}, {}, {}
-        self._held_bytes, self._spooled = 0, 0
-        if self._spool is not None:
-            shutil.rmtree(self._spool, ignore_errors=True)
-            self._spool = None
+        self._norms, self._refused = {}, set()
+        self._held.clear()
 
 
 def _difference(arrays: Mapping[str, np.ndarray]) -> DXO:
     return DXO(data_kind=DataKind.WEIGHT_DIFF, data=dict(arrays))
-
-
-def _load(file: Path) -> dict[str, np.ndarray]:
-    with np.load(file, allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}

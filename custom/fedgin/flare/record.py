@@ -44,6 +44,7 @@ class RecordKeeper(Widget):
         self.lock = threading.RLock()
         self._restored = False
         self._stopped = False
+        self._withdrawn: set[tuple[int, str]] = set()
 
     def restore(self, record: RunRecord) -> None:
         """Goes on with the record of the run that a job continues."""
@@ -110,11 +111,36 @@ class RecordKeeper(Widget):
         with self.lock:
             self.record.shares[number] = dict(shares)
 
+    def note_norms(self, number: int, norms: dict[str, dict[str, float]]) -> None:
+        """Keeps the norms of a round's updates, those that are about to be refused too."""
+        with self.lock:
+            self.record.norms[number] = {site: dict(found) for site, found in norms.items()}
+
+    def note_aggregation(self, words: str) -> None:
+        """Keeps how updates become one."""
+        with self.lock:
+            self.record.aggregation = words
+
+    def withdraw(self, site: str, number: int, reason: str) -> None:
+        """Turns an accepted contribution to a round (from 0) into a refused one.
+
+        What the site said of the model goes with it.
+        """
+        with self.lock:
+            record = self.record
+            self._withdrawn.add((number, site))
+            given = record.contributions.setdefault(number, [])
+            record.contributions[number] = [other for other in given if other != site]
+            record.validation.get(number, {}).pop(site, None)
+            if not any(site in sites for sites in record.contributions.values()):
+                record.training_slices.pop(site, None)
+            self.note_refused(site, number, reason)
+
     def _begin(self, number: int) -> None:
         record = self.record
         # A job that goes on begins a round anew that was broken off.
         record.contributions[number], record.started[number] = [], []
-        for part in (record.refused, record.late, record.shares):
+        for part in (record.refused, record.late, record.shares, record.norms):
             part.pop(number, None)
 
     def _task_taken(self, fl_ctx: FLContext) -> None:
@@ -173,6 +199,8 @@ class RecordKeeper(Widget):
             return
         contribution = received_contribution(fl_ctx.get_prop(AppConstants.TRAINING_RESULT))
         number, site = contribution.round_number, contribution.site
+        if (number, site) in self._withdrawn:
+            return  # the round was closed between acceptance and this event
         self.record.contributions.setdefault(number, []).append(site)
         slices = read_meta(contribution.dxo).slices
         self.record.training_slices[site] = int(slices)

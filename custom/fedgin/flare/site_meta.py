@@ -41,14 +41,14 @@ def read_meta(dxo: DXO) -> SiteFacts:
     """
     modality = dxo.get_meta_prop(MODALITY)
     if modality not in ("CT", "MR"):
-        raise ValueError(f"the modality {modality!r}, neither CT nor MR")
+        raise ValueError(f"the modality {modality!r:.40}, neither CT nor MR")
     return SiteFacts(modality=modality, cases=_count(dxo, CASES), slices=_count(dxo, SLICES))
 
 
 def _count(dxo: DXO, key: str) -> float:
     value = dxo.get_meta_prop(key)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError(f"{key} {value!r}, no number")
+        raise ValueError(f"{key} {value!r:.40}, no number")
     if not 0 < value <= LARGEST:  # false for nan
         raise ValueError(f"{key} {value!r:.20}, not above 0 and at most {LARGEST:g}")
     return float(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +15,15 @@ from nvflare.app_common.abstract.model import ModelLearnableKey
 from nvflare.app_common.app_constant import AlgorithmConstants, AppConstants
 
 from fedgin.engine.site_weights import SiteFacts
+from fedgin.engine.update_norms import WEIGHTS, group_of
 from fedgin.flare.context import Contribution
 from fedgin.flare.site_meta import read_meta
 
 Arrays = Mapping[str, np.ndarray]
+LARGEST_NUMBER = float(np.finfo(np.float32).max)
+ROUNDING = 1e-3
+"""Part of a variance that may be lost when its difference is rounded to float16."""
+LONGEST_NAME = 60
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,7 @@ class SiteUpdate:
     Attributes:
         site: Name of the site.
         facts: What it says of its data.
-        difference: Weights after its round minus the global ones.
+        difference: Weights after its round minus the global ones; float32.
         control: The change of its SCAFFOLD control; None elsewhere.
     """
 
@@ -86,44 +91,94 @@ def read_update(
     model = fl_ctx.get_prop(AppConstants.GLOBAL_MODEL)
     weights = None if model is None else model[ModelLearnableKey.WEIGHTS]
     difference, control = _parts(site, dxo, controls=controls)
-    if weights is not None and (odd := sorted(weights.keys() ^ difference.keys())):
-        raise ValueError(f"{site} sent other arrays than the model's: {odd[:3]}")
-    for arrays in (difference, control or {}):
-        _check_arrays(site, arrays, weights)
+    if weights is not None:
+        _check_names(site, difference, control, set(weights))
+    difference = _checked(site, difference, weights)
+    control = None if control is None else _checked(site, control, weights)
+    if weights is not None:
+        difference = _with_real_variances(site, difference, weights)
     return SiteUpdate(site=site, facts=facts, difference=difference, control=control)
 
 
-def _parts(site: str, dxo: DXO, *, controls: bool) -> tuple[Arrays, Arrays | None]:
+def _parts(
+    site: str, dxo: DXO, *, controls: bool
+) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
     if not controls:
         return _difference(site, dxo), None
     if dxo.data_kind != DataKind.COLLECTION or not isinstance(dxo.data, dict):
-        raise ValueError(f"{site} sent {dxo.data_kind}, not a weight difference with a control")
+        raise ValueError(
+            f"{site} sent {dxo.data_kind!s:.40}, not a weight difference with a control"
+        )
     difference = _difference(site, dxo.data.get(AppConstants.MODEL_WEIGHTS))
     control = _difference(site, dxo.data.get(AlgorithmConstants.SCAFFOLD_CTRL_DIFF))
-    if odd := sorted(control.keys() - difference.keys()):
-        raise ValueError(f"{site} sent controls of arrays that the model lacks: {odd[:3]}")
+    if odd := control.keys() - difference.keys():
+        raise ValueError(f"{site} sent controls of arrays that the model lacks: {_few(odd)}")
     return difference, control
 
 
-def _difference(site: str, dxo: Any) -> Arrays:
+def _difference(site: str, dxo: Any) -> Mapping[str, Any]:
     if not isinstance(dxo, DXO):
         raise ValueError(f"{site} sent {type(dxo).__name__}, not a weight difference")
-    if dxo.data_kind != DataKind.WEIGHT_DIFF or not dxo.data:
-        raise ValueError(f"{site} sent {dxo.data_kind}, not a weight difference")
-    arrays: Arrays = dxo.data
+    if dxo.data_kind != DataKind.WEIGHT_DIFF or not isinstance(dxo.data, dict) or not dxo.data:
+        raise ValueError(f"{site} sent {dxo.data_kind!s:.40}, not a weight difference")
+    if not all(isinstance(name, str) for name in dxo.data):
+        raise ValueError(f"{site} sent arrays whose names are no texts")
+    arrays: Mapping[str, Any] = dxo.data
     return arrays
 
 
-def _check_arrays(site: str, arrays: Arrays, weights: Arrays | None) -> None:
-    if broken := [name for name, array in arrays.items() if not _is_finite(array)]:
-        raise ValueError(f"{site} sent values that are not finite in {broken[:3]}")
-    if weights is None:
+def _check_names(
+    site: str, difference: Mapping[str, Any], control: Mapping[str, Any] | None, names: set[str]
+) -> None:
+    if odd := names ^ difference.keys():
+        raise ValueError(f"{site} sent other arrays than the model's: {_few(odd)}")
+    if control is None:
         return
-    odd = [name for name in arrays if np.shape(weights[name]) != np.shape(arrays[name])]
-    if odd:
-        raise ValueError(f"{site} sent arrays of other shapes: {odd[:3]}")
+    # Sites whose controls have other names than each other's could not be averaged.
+    trained = {name for name in names if group_of(name) == WEIGHTS}
+    if odd := trained ^ control.keys():
+        raise ValueError(f"{site} sent controls of other arrays than are trained: {_few(odd)}")
 
 
-def _is_finite(array: Any) -> bool:
-    numbers = np.asarray(array)
-    return numbers.dtype.kind in "fiu" and bool(np.isfinite(numbers).all())
+def _checked(site: str, arrays: Mapping[str, Any], weights: Mapping[str, Any] | None) -> Arrays:
+    """Returns the arrays in float32, so that what a site sends cannot take more memory."""
+    if broken := {name for name, array in arrays.items() if not _is_usable(array)}:
+        raise ValueError(f"{site} sent values that are not finite in {_few(broken)}")
+    if weights is not None:
+        odd = {name for name in arrays if np.shape(weights[name]) != np.shape(arrays[name])}
+        if odd:
+            raise ValueError(f"{site} sent arrays of other shapes: {_few(odd)}")
+    return {name: np.asarray(array).astype(np.float32) for name, array in arrays.items()}
+
+
+def _is_usable(array: Any) -> bool:
+    """Tells whether these are real numbers that float32 can hold."""
+    if not isinstance(array, (np.ndarray, np.generic)) or array.dtype.kind not in "fiu":
+        return False
+    with np.errstate(over="ignore"):
+        numbers = np.abs(array.astype(np.float64))
+    # nan is no smaller than anything.
+    return bool((numbers <= LARGEST_NUMBER).all())
+
+
+def _with_real_variances(site: str, difference: Arrays, weights: Mapping[str, Any]) -> Arrays:
+    """Sees to it that no variance falls below 0, where a model would answer nan.
+
+    What rounding to float16 on the way may bring about is set to 0.
+    """
+    broken, made = set(), dict(difference)
+    for name in difference:
+        if name.rpartition(".")[2] != "running_var":
+            continue
+        before = np.asarray(weights[name], dtype=np.float32)
+        if (before + difference[name] < -ROUNDING * np.abs(before) - ROUNDING**2).any():
+            broken.add(name)
+        made[name] = np.maximum(difference[name], -before)
+    if broken:
+        raise ValueError(f"{site} sent variances below 0: {_few(broken)}")
+    return made
+
+
+def _few(names: Iterable[str]) -> list[str]:
+    """Shows names that a site chose: few and short ones, whatever it sent."""
+    return [name[:LONGEST_NAME] for name in sorted(names)[:3]]

@@ -109,6 +109,8 @@ class RunRecord:
         refused: By round and site why its answer was refused.
         late: By round and site what came of an answer that missed the round's end.
         shares: By round and site its share in the average.
+        norms: By round and site the norms of its update, by group of arrays.
+        aggregation: How updates became one, in words.
     """
 
     title: str = "federated run"
@@ -132,6 +134,8 @@ class RunRecord:
     refused: dict[int, dict[str, str]] = field(default_factory=dict)
     late: dict[int, dict[str, str]] = field(default_factory=dict)
     shares: dict[int, dict[str, float]] = field(default_factory=dict)
+    norms: dict[int, dict[str, dict[str, float]]] = field(default_factory=dict)
+    aggregation: str = ""
 
     def pin_modality(self, site: str, modality: str) -> None:
         """Keeps the modality that a site first names, for the life of the run.
@@ -155,6 +159,14 @@ class RunRecord:
     def score(self, reports: Mapping[str, SiteMetrics], part: str = "validation") -> float:
         """Returns the mean over modalities of the mean over sites."""
         return score_of(reports, part)
+
+    def refusals(self) -> list[str]:
+        """Says in words which answers the server refused, and why."""
+        return [
+            f"round {number + 1}: {reason}"
+            for number, by_site in sorted(self.refused.items())
+            for _, reason in sorted(by_site.items())
+        ]
 
     def failures(self) -> list[str]:
         """Says in words what went wrong; empty where every site did its part in every round."""

@@ -19,6 +19,9 @@ def render(record: RunRecord) -> str:
     failures = record.failures()
     lines = ["", f"=== {record.title}: {'FAILED' if failures else 'complete'} ==="]
     lines += [f"FAILED: {failure}" for failure in failures]
+    lines += [f"Refused: {refusal}" for refusal in record.refusals()]
+    if record.aggregation:
+        lines.append(f"Aggregation: {record.aggregation}")
     lines += _validation_table(record)
     if record.final:
         lines += _test_table(record)
@@ -34,8 +37,8 @@ def render(record: RunRecord) -> str:
 
 
 def to_json(record: RunRecord) -> dict[str, Any]:
-    """Turns a record into plain values, with the failures in words."""
-    return {**asdict(record), "failures": record.failures()}
+    """Turns a record into plain values, with failures and refusals in words."""
+    return {**asdict(record), "failures": record.failures(), "refusals": record.refusals()}
 
 
 def _validation_table(record: RunRecord) -> list[str]:

@@ -33,6 +33,9 @@ def render_federation(run: Mapping[str, Any]) -> str:
         finished=run["finished_rounds"],
         sites=run["sites"],
         failures=run["failures"],
+        # Reports of before these were noted are drawn again too.
+        aggregation=run.get("aggregation", ""),
+        refusals=run.get("refusals", []),
         dice=_dice_table(run),
         receipts=_receipt_table(run),
         summaries=[
