@@ -8,6 +8,7 @@ from typing import Any
 from fedgin.config import parse
 from fedgin.errors import ConfigError, Problem
 from fedgin.federation_settings import FederationSettings
+from fedgin.jobs.encrypted import ENCRYPTED_AGGREGATOR
 from fedgin.jobs.workflow import AGGREGATOR
 from fedgin.overrides import merge
 
@@ -35,8 +36,9 @@ def set_rules(server: dict[str, Any], overrides: Mapping[str, Any]) -> None:
 
 
 def _arguments(server: Mapping[str, Any], key: str) -> dict[str, Any]:
+    paths = {PLACES[key]} | ({ENCRYPTED_AGGREGATOR} if PLACES[key] == AGGREGATOR else set())
     for component in server.get("components", []):
-        if component.get("path") == PLACES[key]:
+        if component.get("path") in paths:
             arguments: dict[str, Any] = component.setdefault("args", {})
             return arguments
     raise ConfigError(
