@@ -16,6 +16,8 @@ MODULES = (
     "fedgin.flare.learner",
     "fedgin.flare.aggregator",
     "fedgin.flare.deliver",
+    "fedgin.flare.encryption.aggregator",
+    "fedgin.flare.encryption.checkpoints",
     "fedgin.flare.encryption.keys",
     "fedgin.flare.encryption.persistor",
     "fedgin.flare.encryption.deliver",

@@ -19,14 +19,18 @@ from nvflare.app_common.decomposers.numpy_decomposers import NumpyArrayDecompose
 from nvflare.app_opt.he.model_shareable_generator import HEModelShareableGenerator
 from nvflare.fuel.utils import fobs
 
+from fedgin.encryption.ciphertext import as_array
 from fedgin.encryption.contexts import CLIENT_FILE, PRECISION, SERVER_FILE, Contexts, make_contexts
 from fedgin.encryption.packing import Layout, pack
+from fedgin.engine.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from fedgin.engine.weights import get_weights
 from fedgin.flare.encryption.aggregator import EncryptedAggregator
 from fedgin.flare.encryption.keys import EncryptionKeys, simulated_keys
+from fedgin.flare.encryption.sealed_model import sealed_model
 from fedgin.flare.encryption.site_filters import CiphertextOnly, PackUpdate, UnpackModel
 from fedgin.networks import build_network
 from fedgin.settings import make_settings
+from plain_values import find_values
 
 from .sealed import SETTINGS, Kits, make_kits, open_model, seal, with_job
 from .test_aggregator import ROUND, Arrays, begin, context, message, record_of
@@ -218,6 +222,45 @@ def test_a_task_that_is_no_model_of_the_job_is_refused(server: FLContext, networ
     ):
         with pytest.raises(ValueError):
             UnpackModel().process(DXO(data_kind=kind, data=data).to_shareable(), server)
+
+
+def test_keys_of_another_federation_open_noise_which_is_refused(
+    server: FLContext, kits: Kits, network: Arrays
+) -> None:
+    aggregator = started(server, kits)
+    generator = HEModelShareableGenerator()
+    generator.handle_event(EventType.START_RUN, server)
+    assert aggregator.accept(sealed("site-1", network, server, kits), server)
+    server.set_prop(AppConstants.GLOBAL_MODEL, initial(network), private=True, sticky=False)
+    model = generator.shareable_to_learnable(aggregator.aggregate(server), server)
+    task = fobs.dumps(generator.learnable_to_shareable(model, server))
+    assert open_model(fobs.loads(task), server, kits)
+    (kits.site / CLIENT_FILE).write_bytes(make_contexts().client)
+    with pytest.raises(ValueError, match="not below"):
+        open_model(fobs.loads(task), server, kits)
+
+
+def test_a_checkpoint_keeps_ciphertext_and_gives_back_what_the_sites_open(
+    server: FLContext, kits: Kits, network: Arrays, tmp_path: Path
+) -> None:
+    sent = from_shareable(sealed("site-1", network, server, kits)).data
+    kept = Checkpoint(
+        lineage="0" * 32,
+        finished_rounds=1,
+        total_rounds=2,
+        job={},
+        weights={name: as_array(value).copy() for name, value in sent.items()},
+    )
+    save_checkpoint(kept, tmp_path / "after-round-00001.ckpt")
+    content = sealed_model(load_checkpoint(tmp_path / "after-round-00001.ckpt").weights)
+    assert content["model"] == sent
+    dxo = DXO(data_kind=DataKind.WEIGHTS, data=content["model"], meta=content["meta_props"])
+    opened = open_model(dxo.to_shareable(), server, kits)
+    assert worst(opened, update("site-1", network)) < PRECISION
+    # The initial model, which no site has encrypted, stays what it is.
+    plain = pack(network, Layout.of(network))
+    assert sealed_model(plain).keys() == {"model"}
+    assert find_values(tmp_path, update("site-1", network)) == {}
 
 
 def _break(what: str, sent: Shareable, other: Shareable) -> None:

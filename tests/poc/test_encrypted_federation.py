@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tenseal
 
-from fedgin.encryption.contexts import CLIENT_FILE, SERVER_FILE
+from fedgin.encryption.contexts import CLIENT_FILE, PRECISION, SERVER_FILE
 from fedgin.release.model_file import ReleasedModel, read_release
 from plain_values import find_values, hold_any, secret_pieces
 
@@ -106,6 +107,23 @@ def test_neither_model_nor_key_is_at_the_server_or_in_the_download(run: Encrypte
     # The same search finds both at the hospital.
     assert find_values(site, model.weights)
     assert hold_any(site, pieces)
+
+
+def test_a_run_goes_on_from_a_checkpoint_that_the_server_cannot_read(run: EncryptedRun) -> None:
+    storage = run.federation.folder / "storage" / "checkpoints"
+    model = run.model(HOSPITALS[0])
+    assert find_values(storage, model.weights) == {}
+    (file,) = storage.rglob("after-round-00001.ckpt")
+    run.federation.bash(f"fedgin job resume '{file}' \"$FED/jobs/he_rest\" --installed")
+    rest = run.federation.submit(run.federation.folder / "jobs" / "he_rest")
+    assert run.federation.wait(rest) == "FINISHED:COMPLETED"
+    resumed = EncryptedRun(run.federation, rest).model(HOSPITALS[0])
+    assert resumed.card.lineage == model.card.lineage
+    assert resumed.card.choice == model.card.choice
+    for name, array in model.weights.items():
+        # Conv biases in front of an instance norm have no effect, and so no settled value.
+        if not name.endswith("conv.bias"):
+            assert np.abs(resumed.weights[name] - array).max() < 2 * PRECISION, name
 
 
 def test_a_changed_context_is_refused_by_its_signature(run: EncryptedRun, tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from fedgin.encryption.contexts import LARGEST
+
 BLOCK = 2**18
 """Numbers of a vector at most: 64 ciphertexts, about 15 MB."""
 
@@ -76,7 +78,8 @@ def unpack(blocks: Mapping[str, Any], layout: Layout) -> dict[str, np.ndarray]:
         Arrays in float32.
 
     Raises:
-        ValueError: Names or lengths are not the layout's, or a value is not finite.
+        ValueError: Names or lengths are not the layout's, or a value is too large for a model: what
+            another federation's key decrypts is noise of the modulus' size.
     """
     sizes = layout.block_sizes
     if odd := sorted(sizes.keys() ^ blocks.keys()):
@@ -85,8 +88,8 @@ def unpack(blocks: Mapping[str, Any], layout: Layout) -> dict[str, np.ndarray]:
     for name, vector in vectors.items():
         if vector.shape != (sizes[name],):
             raise ValueError(f"{name} has shape {vector.shape}, not {(sizes[name],)}")
-        if not np.isfinite(vector).all():
-            raise ValueError(f"{name} has values that are not finite")
+        if not (np.abs(vector) < LARGEST).all():  # false for nan
+            raise ValueError(f"{name} has values that are not below {LARGEST:g}")
     whole = np.concatenate([*vectors.values(), np.zeros(0)]).astype(np.float32)
     ends = np.cumsum([math.prod(shape) for shape in layout.shapes.values()])
     parts = np.split(whole, ends[:-1])
