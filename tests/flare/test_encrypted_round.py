@@ -13,6 +13,7 @@ from nvflare.apis.event_type import EventType
 from nvflare.apis.fl_constant import ReservedKey, ReturnCode
 from nvflare.apis.fl_context import FLContext
 from nvflare.apis.shareable import Shareable, make_reply
+from nvflare.apis.signal import Signal
 from nvflare.app_common.abstract.model import make_model_learnable
 from nvflare.app_common.app_constant import AppConstants
 from nvflare.app_common.decomposers.numpy_decomposers import NumpyArrayDecomposer
@@ -97,18 +98,15 @@ def initial(network: Arrays) -> Any:
     return make_model_learnable(pack(network, Layout.of(network)), {})
 
 
-@pytest.mark.parametrize("spool_above_mb", [0.0, 2048.0])
 @pytest.mark.parametrize("max_weight_share", [1.0, 0.5])
 def test_two_rounds_agree_with_plain_float64_averaging(
     server: FLContext,
     kits: Kits,
     network: Arrays,
-    spool_above_mb: float,
+    tmp_path: Path,
     max_weight_share: float,
 ) -> None:
-    aggregator = started(
-        server, kits, spool_above_mb=spool_above_mb, max_weight_share=max_weight_share
-    )
+    aggregator = started(server, kits, max_weight_share=max_weight_share)
     generator = HEModelShareableGenerator()
     generator.handle_event(EventType.START_RUN, server)
     model = initial(network)
@@ -129,6 +127,7 @@ def test_two_rounds_agree_with_plain_float64_averaging(
         model = generator.shareable_to_learnable(aggregator.aggregate(server), server)
         for name in truth:
             truth[name] += sum(shares[s] * update(s, network)[name] for s in SLICES)
+        assert not list(tmp_path.rglob("spool-*"))
         assert record_of(server).shares[number] == pytest.approx(shares)
     final = open_model(generator.learnable_to_shareable(model, server), server, kits)
     assert worst(final, truth) < 3 * PRECISION
@@ -222,6 +221,23 @@ def test_a_task_that_is_no_model_of_the_job_is_refused(server: FLContext, networ
     ):
         with pytest.raises(ValueError):
             UnpackModel().process(DXO(data_kind=kind, data=data).to_shareable(), server)
+
+
+def test_a_round_without_updates_fails_and_a_stopped_one_is_not_averaged(
+    server: FLContext, kits: Kits, network: Arrays
+) -> None:
+    aggregator = started(server, kits)
+    with pytest.raises(RuntimeError, match="no site contributed"):
+        aggregator.aggregate(server)
+    begin(server, ROUND + 1)
+    assert aggregator.accept(
+        sealed("site-1", network, server, kits, round_number=ROUND + 1), server
+    )
+    signal = Signal()
+    signal.trigger("stopped")
+    server.set_prop(ReservedKey.RUN_ABORT_SIGNAL, signal, private=True, sticky=False)
+    assert from_shareable(aggregator.aggregate(server)).data == {}
+    assert record_of(server).shares == {}
 
 
 def test_keys_of_another_federation_open_noise_which_is_refused(

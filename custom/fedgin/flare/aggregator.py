@@ -24,7 +24,7 @@ from fedgin.errors import FedginError
 from fedgin.federation_settings import FederationSettings, Weighting
 from fedgin.flare.context import Contribution, received_contribution, run_folder, run_stopped
 from fedgin.flare.record import RecordKeeper, find_record
-from fedgin.flare.site_update import Arrays, LateUpdate, SiteUpdate, check_round, read_update
+from fedgin.flare.site_update import Arrays, LateUpdate, check_round, read_update
 
 
 class OrderedWeightedAggregator(Aggregator):
@@ -112,7 +112,7 @@ class OrderedWeightedAggregator(Aggregator):
         fl_ctx: FLContext,
         keeper: RecordKeeper,
     ) -> None:
-        update = self._read(contribution, shareable, fl_ctx)
+        update = read_update(contribution, shareable, fl_ctx, controls=self._with_controls)
         site = update.site
         keeper.pin_modality(site, update.facts.modality)
         if site in self._updates:
@@ -121,14 +121,6 @@ class OrderedWeightedAggregator(Aggregator):
         self._facts[site] = update.facts
         if update.control is not None:
             self._controls[site] = self._keep(site, update.control, fl_ctx)
-
-    def _read(
-        self, contribution: Contribution, shareable: Shareable, fl_ctx: FLContext
-    ) -> SiteUpdate:
-        return read_update(contribution, shareable, fl_ctx, controls=self._with_controls)
-
-    def _average(self, weights: Mapping[str, float]) -> DXO:
-        return _difference(average_updates(self._updates, weights=weights))
 
     def _keep(self, site: str, update: Arrays, fl_ctx: FLContext) -> Callable[[], Arrays]:
         size = sum(np.asarray(array).nbytes for array in update.values())
@@ -164,7 +156,7 @@ class OrderedWeightedAggregator(Aggregator):
         if not self._updates:
             raise RuntimeError(f"no site contributed to round {current + 1}: nothing to aggregate")
         weights = self._weights(fl_ctx, current)
-        result = self._average(weights)
+        result = _difference(average_updates(self._updates, weights=weights))
         if self._with_controls:
             n_sites = max(len(fl_ctx.get_engine().get_clients()), len(self._controls))
             parts = {
