@@ -57,10 +57,14 @@ def run(
     made = Federation(folder=tmp_path_factory.mktemp("he"), repository=repository)
     copy_project(repository, made.folder, port=free_port(), project="project_he.yml")
     try:
-        for beginning in ("9. With homomorphic", *SETUP):
+        for beginning in ("9. With homomorphic", *SETUP[:2]):
             made.bash(section(walkthrough, beginning))
+        # Step 3 is that of any kits; all at once is faster.
+        made.environment["GRPC_ENABLE_FORK_SUPPORT"] = "false"
+        made.environment["LEAD"] = str(made.kit("lead@hospital-a.org"))
+        made.start_all()
         begin = time.monotonic()
-        printed = made.bash(section(walkthrough, "An encrypted job"), timeout=400)
+        printed = made.bash(section(walkthrough, "An encrypted job"), timeout=560)
         sys.stdout.write(f"\nencrypted job of 2 rounds: {time.monotonic() - begin:.0f} s\n")
         job = json.loads((made.folder / "submitted_he.json").read_text())["data"]["job_id"]
         for site in HOSPITALS:
