@@ -12,7 +12,6 @@ import pytest
 from fedgin.errors import ConfigError
 from fedgin.flare.aggregator import OrderedWeightedAggregator
 from fedgin.jobs.export import export_job
-from fedgin.jobs.rules import refuse_on_ciphertext
 
 SERVER = Path("app/config/config_fed_server.json")
 
@@ -114,13 +113,6 @@ def test_scaffold_is_averaged_plainly_or_refused(
         export_job(out, tmp_path / "b", byoc=False, overrides=["algorithm=scaffold"])
     with pytest.raises(ConfigError, match="scaffold needs aggregation mean"):
         OrderedWeightedAggregator(controls=True, aggregation=aggregation)  # type: ignore[arg-type]
-
-
-def test_what_needs_the_updates_values_is_refused_where_they_are_encrypted() -> None:
-    refuse_on_ciphertext(["weighting", "min_sites", "num_rounds"])
-    for key in ("update_gate", "aggregation", "trim", "clip_norm", "byzantine"):
-        with pytest.raises(ConfigError, match=f"--set {key}.*ciphertext"):
-            refuse_on_ciphertext(["weighting", key])
 
 
 def test_the_aggregator_refuses_before_the_quorum_counts(job: Path) -> None:

@@ -290,9 +290,11 @@ def weights(workspace: Path) -> dict[str, torch.Tensor]:
     return model
 
 
-def copy_project(repository: Path, folder: Path, *, port: int) -> None:
-    """Copies the project file as a reader would who needs another port."""
-    text = (repository / "poc" / "provision" / "project.yml").read_text()
+def copy_project(
+    repository: Path, folder: Path, *, port: int, project: str = "project.yml"
+) -> None:
+    """Copies a project file as a reader would who needs another port."""
+    text = (repository / "poc" / "provision" / project).read_text()
     assert "8002" in text
     (folder / "project.yml").write_text(text.replace("8002", str(port)))
 

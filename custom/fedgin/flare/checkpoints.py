@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ class CheckpointKeeper(Widget):
         if self._carried is None or self._carried.best_weights is None:
             return
         weights = self._carried.best_weights
-        model = {"model": {name: torch.from_numpy(array) for name, array in weights.items()}}
+        model = self._model_content(weights)
         file = self._persistor(fl_ctx).best_model_file
         write_atomically(file, lambda output: torch.save(model, output))
 
@@ -106,14 +107,17 @@ class CheckpointKeeper(Widget):
         folder = self._folder(fl_ctx)
         with self._keeper(fl_ctx).lock:
             values = record_to_values(record)
+        control = fl_ctx.get_prop(AlgorithmConstants.SCAFFOLD_CTRL_GLOBAL)
         checkpoint = Checkpoint(
             lineage=self._lineage,
             finished_rounds=finished,
             total_rounds=self._total_rounds,
             job=self._job,
-            weights=_arrays(fl_ctx.get_prop(AppConstants.GLOBAL_MODEL)[ModelLearnableKey.WEIGHTS]),
+            weights=self._arrays(
+                fl_ctx.get_prop(AppConstants.GLOBAL_MODEL)[ModelLearnableKey.WEIGHTS]
+            ),
             best_weights=self._best_weights(fl_ctx),
-            control=_arrays(fl_ctx.get_prop(AlgorithmConstants.SCAFFOLD_CTRL_GLOBAL)),
+            control=None if control is None else self._arrays(control),
             record=values,
         )
         try:
@@ -136,7 +140,13 @@ class CheckpointKeeper(Widget):
         file = self._persistor(fl_ctx).best_model_file
         if not file.is_file():
             return None
-        return _arrays(torch.load(file, map_location="cpu", weights_only=True)["model"])
+        return self._arrays(torch.load(file, map_location="cpu", weights_only=True)["model"])
+
+    def _arrays(self, weights: Mapping[str, Any]) -> Weights:
+        return {name: torch.as_tensor(array).numpy() for name, array in weights.items()}
+
+    def _model_content(self, weights: Weights) -> dict[str, Any]:
+        return {"model": {name: torch.from_numpy(array) for name, array in weights.items()}}
 
     def _keeper(self, fl_ctx: FLContext) -> RecordKeeper:
         keeper: RecordKeeper = fl_ctx.get_engine().get_component(self._record_id)
@@ -178,9 +188,3 @@ def checkpoint_file(folder: Path, finished_rounds: int) -> Path:
 def list_checkpoints(folder: Path) -> list[Path]:
     """Lists a run's checkpoints, the oldest first."""
     return sorted(folder.glob(f"after-round-*{SUFFIX}"))
-
-
-def _arrays(weights: Any) -> Any:
-    if weights is None:
-        return None
-    return {name: torch.as_tensor(array).numpy() for name, array in weights.items()}

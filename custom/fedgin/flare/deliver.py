@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import torch
 from nvflare.apis.client import Client
 from nvflare.apis.controller_spec import ClientTask, Task
@@ -80,7 +83,7 @@ class DeliverModel(Controller):
         except (FedginError, OSError, ValueError) as error:
             self._note(record, f"no model was released: {error}", fl_ctx)
             return
-        record.released = card.weights.sha256
+        self._note_released(record, card)
         sites = [client.name for client in fl_ctx.get_engine().get_clients()]
         if not sites or abort_signal.triggered:
             return
@@ -124,7 +127,7 @@ class DeliverModel(Controller):
         files = {"best": persistor.best_model_file, "last": persistor.last_model_file}
         model = "best" if record.best_round is not None and files["best"].is_file() else "last"
         state = torch.load(files[model], map_location="cpu", weights_only=True)["model"]
-        weights = {name: torch.as_tensor(array).numpy() for name, array in state.items()}
+        weights = {name: self._array(value) for name, value in state.items()}
         content = pack_weights(weights)
         card = make_card(
             record,
@@ -136,10 +139,20 @@ class DeliverModel(Controller):
                 started_from=record.started_from,
             ),
         )
+        self._keep(record, content, card, fl_ctx)
+        return content, card
+
+    def _array(self, value: Any) -> np.ndarray:
+        array: np.ndarray = torch.as_tensor(value).numpy()
+        return array
+
+    def _keep(self, record: RunRecord, content: bytes, card: ModelCard, fl_ctx: FLContext) -> None:
         folder = run_folder(fl_ctx) / RELEASE_FOLDER
         write_release(folder, content, card)
         record.files["Released model"] = str(folder)
-        return content, card
+
+    def _note_released(self, record: RunRecord, card: ModelCard) -> None:
+        record.released = card.weights.sha256
 
     def _receipt(self, client_task: ClientTask, fl_ctx: FLContext) -> None:
         record: RunRecord = fl_ctx.get_engine().get_component(self._record_id).record

@@ -35,7 +35,7 @@ class ModelReceiver(Executor):
         if task_name != DELIVER_TASK:
             return make_reply(ReturnCode.TASK_UNKNOWN)
         try:
-            card, content = read_delivery(shareable)
+            card, content = self._open(*read_delivery(shareable), fl_ctx)
             folder = self._folder(card, fl_ctx)
             write_release(folder, content, card)
             stored = sha256_of((folder / MODEL_FILE).read_bytes())
@@ -44,6 +44,9 @@ class ModelReceiver(Executor):
             return make_reply(ReturnCode.EXECUTION_EXCEPTION)
         self.log_info(fl_ctx, f"released model {stored[:16]} in {folder}", fire_event=False)
         return DXO(data_kind=DataKind.METRICS, data={RECEIPT_KEY: stored}).to_shareable()
+
+    def _open(self, card: ModelCard, content: bytes, fl_ctx: FLContext) -> tuple[ModelCard, bytes]:
+        return card, content
 
     def _folder(self, card: ModelCard, fl_ctx: FLContext) -> Path:
         """Names the folder by the run, or by the job where the run has no name."""

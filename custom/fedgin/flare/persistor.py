@@ -7,6 +7,7 @@ from pathlib import Path
 from nvflare.apis.event_type import EventType
 from nvflare.apis.fl_context import FLContext
 from nvflare.app_opt.pt.file_model_persistor import PTFileModelPersistor
+from torch import nn
 
 from fedgin.engine.checkpoint import load_checkpoint
 from fedgin.engine.weights import set_weights
@@ -28,15 +29,19 @@ class SettingsModelPersistor(PTFileModelPersistor):
         """Builds the network when the run starts, before FLARE asks for it."""
         if event == EventType.START_RUN:
             try:
-                self.model = build_network(job_settings(fl_ctx))
-                if (file := carried_checkpoint(fl_ctx)) is not None:
-                    set_weights(self.model, load_checkpoint(file).weights)
-                elif (folder := carried_model(fl_ctx)) is not None:
-                    set_weights(self.model, read_release(folder).weights)
+                self.model = self._initial_model(fl_ctx)
             except FedginError as error:
                 self.system_panic(str(error), fl_ctx)
                 return
         super().handle_event(event, fl_ctx)
+
+    def _initial_model(self, fl_ctx: FLContext) -> nn.Module:
+        network = build_network(job_settings(fl_ctx))
+        if (file := carried_checkpoint(fl_ctx)) is not None:
+            set_weights(network, load_checkpoint(file).weights)
+        elif (folder := carried_model(fl_ctx)) is not None:
+            set_weights(network, read_release(folder).weights)
+        return network
 
     @property
     def last_model_file(self) -> Path:

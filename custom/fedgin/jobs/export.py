@@ -17,6 +17,7 @@ from fedgin.jobs.carried_model import (
     find_model,
     settings_of_model,
 )
+from fedgin.jobs.encrypted import check_encrypted, is_encrypted
 from fedgin.jobs.rules import PLACES, set_rules
 from fedgin.jobs.workflow import set_workflow
 from fedgin.overrides import merge, parse_overrides
@@ -181,6 +182,15 @@ def _overridden(
 
     check_patch(resolved.geometry.patch_size, levels=len(resolved.geometry.channels))
     check_algorithm(resolved)
+    if is_encrypted(server):
+        check_encrypted(
+            server,
+            read_mapping(job / CONFIG / CLIENT_FILE),
+            training=resolved.training,
+            rules=rules,
+            places=PLACES,
+            starts_from_model=released is not None,
+        )
     if released is not None:
         from fedgin.release.fit import check_fit
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from fedgin.config import parse
 from fedgin.errors import ConfigError, Problem
 from fedgin.federation_settings import FederationSettings, check_controls
+from fedgin.jobs.encrypted import ENCRYPTED_AGGREGATOR
 from fedgin.jobs.workflow import AGGREGATOR
 from fedgin.overrides import merge
 
@@ -51,29 +52,6 @@ def set_rules(server: dict[str, Any], overrides: Mapping[str, Any]) -> None:
         _check_number_of_sites(server, rules)
 
 
-def refuse_on_ciphertext(overrides: Iterable[str]) -> None:
-    """Refuses rules that cannot be kept where the server sees encrypted updates only.
-
-    Args:
-        overrides: Names of the rules asked for.
-
-    Raises:
-        ConfigError: One of them needs the updates' values.
-    """
-    problems = [
-        Problem(
-            f"--set {key}",
-            "the server must be able to read the updates",
-            "the job encrypts them: neither update gate nor robust aggregation runs on ciphertext",
-            "leave the key out, or use a job without encryption",
-        )
-        for key in READS_UPDATES
-        if key in set(overrides)
-    ]
-    if problems:
-        raise ConfigError(problems)
-
-
 def _check_number_of_sites(server: Mapping[str, Any], rules: FederationSettings) -> None:
     from fedgin.engine.aggregation import shortage
 
@@ -90,8 +68,9 @@ def _check_number_of_sites(server: Mapping[str, Any], rules: FederationSettings)
 
 
 def _arguments(server: Mapping[str, Any], key: str) -> dict[str, Any] | None:
+    paths = {PLACES[key]} | ({ENCRYPTED_AGGREGATOR} if PLACES[key] == AGGREGATOR else set())
     for component in server.get("components", []):
-        if component.get("path") == PLACES[key]:
+        if component.get("path") in paths:
             arguments: dict[str, Any] = component.setdefault("args", {})
             return arguments
     return None

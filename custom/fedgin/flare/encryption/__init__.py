@@ -1,0 +1,1 @@
+"""FLARE components of jobs whose updates reach the server as ciphertext only."""
