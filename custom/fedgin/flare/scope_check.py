@@ -1,7 +1,7 @@
 """A job starts only in a scope that its site's privacy.json names, as it stands when it starts.
 
 FLARE 2.9 refuses an unknown scope when a job arrives, by the file as it was when the site started,
-and refuses nothing where there is no file. The job's own process reads the file anew: a scope that is
+and refuses nothing where there is no file. The job's own process reads it anew: a scope that is
 no longer in it, or a file that is gone, would mean no filter at all.
 """
 
