@@ -57,7 +57,6 @@ def simulate(
     site_configs: Path,
     arguments: Sequence[str] = (),
     resources: Path | None = None,
-    policy: Path | None = None,
     timeout: int = 400,
 ) -> SimulatedRun:
     """Runs `nvflare simulator` in a home and a workspace of its own."""
@@ -65,8 +64,6 @@ def simulate(
     (workspace / "local").mkdir(parents=True)
     if resources is not None:
         shutil.copyfile(resources, workspace / "local" / "resources.json")
-    if policy is not None:
-        shutil.copyfile(policy, workspace / "local" / "privacy.json")
     (folder / "home").mkdir()
     started_in = folder / "started_in"
     started_in.mkdir()

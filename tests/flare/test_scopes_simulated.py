@@ -1,4 +1,4 @@
-"""Whole runs under a site's scopes: what they change, and all bytes that leave a site."""
+"""Whole runs with the filters of a site's scopes: what they change, and what leaves a site."""
 
 from __future__ import annotations
 
@@ -24,18 +24,24 @@ pytestmark = pytest.mark.slow
 PIECE = 16
 """Bytes of four neighbouring float32 values, which do not come together by chance."""
 FAILING = "site-2"
+TASKS = ("train", "validate", "submit_model", "deliver")
 
 
 def simulate_in_scope(
     job: Path, folder: Path, scope: str, repository: Path, sites: Path
 ) -> SimulatedRun:
-    """Runs a job under a hospital's policy, which lies in the simulator's workspace."""
-    meta = json.loads((job / "meta.json").read_text())
-    (job / "meta.json").write_text(json.dumps({**meta, "scope": scope}))
-    policy = repository / "site_configs" / "hospital" / "privacy.json"
-    return simulate(
-        job, folder, site_configs=sites, policy=policy, arguments=["-n", "2", "-t", "2"]
-    )
+    """Runs a job whose own filters are those of a hospital's scope.
+
+    The clients of FLARE's simulator know no scopes; see tests/poc/test_privacy_scopes.py.
+    """
+    policy = json.loads((repository / "site_configs" / "hospital" / "privacy.json").read_text())
+    (content,) = (part for part in policy["scopes"] if part["name"] == scope)
+    file = job / "app" / "config" / "config_fed_client.json"
+    client = json.loads(file.read_text())
+    for name in ("task_data_filters", "task_result_filters"):
+        client[name] = [{"tasks": list(TASKS), "filters": content[name]}]
+    file.write_text(json.dumps(client))
+    return simulate(job, folder, site_configs=sites, arguments=["-n", "2", "-t", "2"])
 
 
 @pytest.fixture(scope="module")
