@@ -92,3 +92,13 @@ def test_the_page_shows_who_holds_the_released_model() -> None:
     text = render_federation(held)
     assert ["site-1", "holds it"] in cells(text, "site-1")
     assert ["site-2", "none"] in cells(text, "site-2")
+
+
+def test_the_sites_last_loss_of_privacy_is_shown() -> None:
+    content = run()
+    assert "Differential privacy" not in render_federation(content)
+    content["privacy"] = {2: {"site-1": [1.0, 1e-5]}, 10: {"site-1": [2.5, 1e-5]}}
+    content["privacy"][1] = {"site-2": [0.5, 1e-6]}
+    text = render_federation(content)
+    assert ["site-1", "2.500", "1e-05"] in cells(text, "site-1")
+    assert ["site-2", "0.500", "1e-06"] in cells(text, "site-2")

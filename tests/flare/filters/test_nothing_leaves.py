@@ -14,13 +14,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nvflare.apis.dxo import DXO, DataKind, MetaKey, from_shareable
-from nvflare.apis.filter import Filter
+from nvflare.apis.filter import ContentBlockedException, Filter
 from nvflare.apis.fl_constant import ReturnCode
 from nvflare.apis.fl_context import FLContext
+from nvflare.apis.fl_exception import UnsafeJobError
 from nvflare.apis.shareable import Shareable, make_reply
 
 from fedgin.flare.filters.base import KNOWN_CODES
-from fedgin.privacy import clipping
+from fedgin.privacy.clipping import update_norm
 
 from .answers import Arrays, arrays, begin, collection_dxo, evaluation_dxo, update_dxo
 from .chains import SCOPES, run
@@ -217,16 +218,23 @@ def test_without_the_filters_all_of_it_would_leave(fl_ctx: FLContext) -> None:
     assert "values as float16" in leaked(content, RAW.values(), CANARY)
 
 
+@pytest.mark.parametrize("error", [MemoryError, UnsafeJobError])
 def test_a_filter_that_fails_inside_lets_nothing_out(
-    chains: dict[str, list[Filter]], fl_ctx: FLContext, monkeypatch: pytest.MonkeyPatch
+    chains: dict[str, list[Filter]],
+    fl_ctx: FLContext,
+    monkeypatch: pytest.MonkeyPatch,
+    error: type[Exception],
 ) -> None:
+    """Whatever the error: some of FLARE's own would stop the whole job."""
+
     def fail(*_: Any, **__: Any) -> None:
-        raise MemoryError(CANARY)
+        raise error(CANARY)
 
     begin(fl_ctx)
     answer = update_dxo(dict(RAW)).to_shareable()
     monkeypatch.setattr("fedgin.flare.filters.gaussian_update.clip_update", fail)
-    sent = out_of(chains["strict"], answer, fl_ctx)
-    assert sent == make_reply(ReturnCode.TASK_RESULT_FILTER_ERROR)
+    with pytest.raises(ContentBlockedException):
+        run(chains["strict"], answer, fl_ctx)
     monkeypatch.undo()
-    assert clipping.update_norm(from_shareable(out_of(chains["strict"], answer, fl_ctx)).data) > 0.1
+    sent = from_shareable(run(chains["strict"], answer, fl_ctx)).data
+    assert update_norm(sent) > 0.1

@@ -153,7 +153,7 @@ class FailClosedFilter(Filter):
             clean[MetaKey.INITIAL_METRICS] = clean_metrics(metrics, parts=("validation",))
         # What a filter of this chain has noted, never what the answer says of itself.
         if (loss := fl_ctx.get_prop(_PRIVACY_PROPERTY)) is not None:
-            clean[PRIVACY] = loss
+            clean[PRIVACY] = {key: float(loss[key]) for key in ("epsilon", "delta")}
         return clean
 
 

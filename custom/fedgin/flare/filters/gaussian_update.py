@@ -50,6 +50,8 @@ class GaussianUpdate(FailClosedFilter):
     The spent budget lies on the site's disk by run and outlives its processes and jobs. When one
     more release would exceed it, the site answers `PRIVACY_BUDGET_SPENT` and no update; the job
     goes on without it where its quorum allows. Full weights and controls are refused.
+
+    Noise can make the running variances of batch normalization negative: use instance normalization.
     """
 
     needs_task = True
