@@ -51,7 +51,7 @@ class GaussianUpdate(FailClosedFilter):
     more release would exceed it, the site answers `PRIVACY_BUDGET_SPENT` and no update; the job
     goes on without it where its quorum allows. Full weights and controls are refused.
 
-    Noise can make the running variances of batch normalization negative: use instance normalization.
+    Noise can make running variances of batch normalization negative: use instance normalization.
     """
 
     needs_task = True

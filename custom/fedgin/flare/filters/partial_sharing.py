@@ -31,9 +31,9 @@ _KEPT = "fedgin_kept_arrays"
 class PartialSharing(FailClosedFilter):
     """Sends zeros, "no change", in place of the arrays that stay here, and keeps their values.
 
-    It needs a `KeepOwnValues` with the same expression among the filters of the task's data. Where a
-    site's scope adds noise first, the values kept have it too. A released model holds the server's
-    initial values of these arrays.
+    It needs a `KeepOwnValues` with the same expression among the filters of the task's data. Where
+    a site's scope adds noise first, the values kept have it too. A released model holds the
+    server's initial values of these arrays.
     """
 
     def __init__(self, keep_local: str) -> None:
