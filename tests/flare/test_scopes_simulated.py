@@ -173,9 +173,18 @@ def test_the_loss_of_privacy_and_the_refusal_are_in_the_result(strict_run: Simul
     assert all(set(reports) == {"site-1", "site-2"} for reports in final.values())
 
 
+def log_of(strict_run: SimulatedRun, site: str) -> str:
+    """Returns a site's own log, where the reasons are."""
+    files = sorted((strict_run.workspace / site).rglob("log.txt"))
+    assert files
+    return "".join(file.read_text() for file in files)
+
+
 def test_only_server_models_are_evaluated(strict_run: SimulatedRun) -> None:
     file = strict_run.server / "cross_site_val" / "cross_val_results.json"
     results: dict[str, dict[str, object]] = json.loads(file.read_text())
     measured = {model for models in results.values() for model in models}
     assert measured
     assert all(model.startswith("SRV_") for model in measured)
+    refused = "WEIGHTS may not leave in answer to task 'submit_model'"
+    assert all(refused in log_of(strict_run, site) for site in ("site-1", "site-2"))
