@@ -15,6 +15,7 @@ from nvflare.apis.job_launcher_spec import JobHandleSpec, JobReturnCode
 from nvflare.app_common.job_launcher.client_process_launcher import ClientProcessJobLauncher
 from nvflare.app_common.job_launcher.process_launcher import ProcessHandle
 
+from fedgin.errors import ConfigError
 from fedgin.flare.scope_check import check_scope
 
 logger = logging.getLogger(__name__)
@@ -48,11 +49,15 @@ class RelaunchingLauncher(ClientProcessJobLauncher):
         """Starts the job's process, in a scope that the site has.
 
         Raises:
-            ConfigError: The site's privacy.json is missing or has no such scope: FLARE reports that
-                the job could not be started here.
+            ConfigError: The site's privacy.json is missing or has no such scope. FLARE tells the
+                server, which gives the job up, and writes no reason into the site's log: this does.
         """
         workspace = fl_ctx.get_prop(FLContextKey.WORKSPACE_OBJECT)
-        scope = check_scope(job_meta, Path(workspace.get_site_privacy_file_path()))
+        try:
+            scope = check_scope(job_meta, Path(workspace.get_site_privacy_file_path()))
+        except ConfigError as error:
+            logger.error("the job is not started: %s", error)
+            raise
         logger.info("the job runs in the site's scope '%s'", scope)
         launch = partial(super().launch_job, job_meta, fl_ctx)
         return RelaunchingHandle(launch, relaunches=self._relaunches)
