@@ -57,12 +57,15 @@ def test_a_policy_that_names_no_scope_is_refused(policy: Path, content: str) -> 
         check_scope({"scope": "open"}, policy)
 
 
-def test_the_launcher_starts_no_process_without_the_policy(policy: Path) -> None:
+def test_the_launcher_starts_no_process_without_the_policy(
+    policy: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     fl_ctx = FLContext()
     workspace = Workspace(str(policy.parents[1]))
     fl_ctx.set_prop(FLContextKey.WORKSPACE_OBJECT, workspace, private=True, sticky=False)
     with pytest.raises(ConfigError, match="'whatever'"):
         RelaunchingLauncher().launch_job({"scope": "whatever", "job_id": "1"}, fl_ctx)
+    assert "not started: the job's scope" in caplog.text
     policy.unlink()
     with pytest.raises(ConfigError, match="no such file"):
         RelaunchingLauncher().launch_job({"scope": "open", "job_id": "1"}, fl_ctx)
