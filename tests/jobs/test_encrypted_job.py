@@ -123,6 +123,14 @@ def test_every_rule_of_the_server_is_possible_or_refused(job: Path, tmp_path: Pa
         assert f"--set {key}: " in said
 
 
+@pytest.mark.parametrize("assignment", ["upload_precision=float16", "keep_local=.*bias"])
+def test_a_filter_that_the_upload_settings_ask_for_is_refused(
+    job: Path, tmp_path: Path, assignment: str
+) -> None:
+    said = refused(job, tmp_path / "out", assignment)
+    assert said.startswith(f"--set {assignment.partition('=')[0]}: ")
+
+
 def test_a_component_that_looks_into_updates_is_refused(job: Path) -> None:
     server = read(job, SERVER)
     server["components"].append({"id": "gate", "path": "fedgin.flare.gates.Gate", "args": {}})

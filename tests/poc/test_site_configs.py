@@ -16,6 +16,7 @@ from fedgin.config import parse, read_mapping
 from fedgin.doctor.approval import COMPONENT, DEPLOYER
 from fedgin.flare.approval import ApprovedCodeDeployer, ApprovedCodeValidator
 from fedgin.jobs.export import named_classes
+from fedgin.jobs.upload import OPTIONAL_CLASSES
 from fedgin.sites.schema import SiteConfig
 from fedgin.sites.server_file import ServerConfig
 
@@ -36,7 +37,7 @@ def read(repository: Path, kind: str, name: str) -> dict[str, Any]:
 def test_the_allow_list_holds_flare_s_own_and_every_class_of_our_jobs(
     repository: Path, kind: str
 ) -> None:
-    needed = set(DEFAULT_CLASS_ALLOW_LIST)
+    needed = {*DEFAULT_CLASS_ALLOW_LIST, *OPTIONAL_CLASSES}
     for job in (repository / "jobs").iterdir():
         needed |= set(named_classes(job))
     resources = read(repository, kind, "resources.json")

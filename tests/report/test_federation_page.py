@@ -100,3 +100,13 @@ def test_the_page_shows_aggregation_and_refusals() -> None:
     text = render_federation(content)
     assert "<p>the median.</p>" in text
     assert "<li>round 2: &lt;b&gt;nan</li>" in text
+
+
+def test_the_sites_last_loss_of_privacy_is_shown() -> None:
+    content = run()
+    assert "Differential privacy" not in render_federation(content)
+    content["privacy"] = {2: {"site-1": [1.0, 1e-5]}, 10: {"site-1": [2.5, 1e-5]}}
+    content["privacy"][1] = {"site-2": [0.5, 1e-6]}
+    text = render_federation(content)
+    assert ["site-1", "2.500", "1e-05"] in cells(text, "site-1")
+    assert ["site-2", "0.500", "1e-06"] in cells(text, "site-2")

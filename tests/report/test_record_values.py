@@ -33,6 +33,7 @@ def a_record() -> RunRecord:
         shares={0: {"a": 0.25, "b": 0.75}, 1: {"b": 1.0}},
         norms={0: {"a": {"weights": 1.5}, "b": {"weights": 0.5, "controls": 2.0}}},
         aggregation="mean",
+        privacy={0: {"a": [1.25, 1e-5]}, 1: {"a": [2.5, 1e-5]}},
     )
 
 
@@ -43,11 +44,11 @@ def test_it_comes_back_by_way_of_json() -> None:
 
 def test_every_round_lists_every_site() -> None:
     assert contributions_csv(a_record()).splitlines() == [
-        "round,site,modality,contribution,weight,reason",
-        "1,a,CT,accepted,0.250000,",
-        "1,b,MR,accepted,0.750000,",
-        "2,a,CT,refused,,a sent nan",
-        "2,b,MR,accepted,1.000000,",
+        "round,site,modality,contribution,weight,reason,epsilon,delta",
+        "1,a,CT,accepted,0.250000,,1.25,1e-05",
+        "1,b,MR,accepted,0.750000,,,",
+        "2,a,CT,refused,,a sent nan,2.5,1e-05",
+        "2,b,MR,accepted,1.000000,,,",
     ]
 
 
@@ -69,7 +70,7 @@ def test_a_record_of_an_older_checkpoint_is_read() -> None:
         del values[name]
     record = record_from_values(values)
     assert record.modality_of("a") == "CT"  # from its reports
-    assert contributions_csv(record).splitlines()[3] == "2,a,CT,missing,,"
+    assert contributions_csv(record).splitlines()[3] == "2,a,CT,missing,,,,"
 
 
 @pytest.mark.parametrize(

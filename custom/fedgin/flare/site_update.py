@@ -17,7 +17,7 @@ from nvflare.app_common.app_constant import AlgorithmConstants, AppConstants
 from fedgin.engine.site_weights import SiteFacts
 from fedgin.engine.update_norms import WEIGHTS, group_of
 from fedgin.flare.context import Contribution
-from fedgin.flare.site_meta import read_meta
+from fedgin.flare.site_meta import read_meta, read_privacy
 
 Arrays = Mapping[str, np.ndarray]
 LARGEST_NUMBER = float(np.finfo(np.float32).max)
@@ -33,8 +33,8 @@ class SiteUpdate:
     Attributes:
         site: Name of the site.
         facts: What it says of its data.
-        difference: Weights after its round minus the global ones; float32.
-        control: The change of its SCAFFOLD control; None elsewhere.
+        difference: Weights after its round minus the global ones; what came in float16 is float32.
+        control: The change of its SCAFFOLD control, likewise; None elsewhere.
     """
 
     site: str
@@ -86,6 +86,7 @@ def read_update(
         raise ValueError(f"{site} answered {code}")
     try:
         facts = read_meta(dxo)
+        read_privacy(dxo)
     except ValueError as error:
         raise ValueError(f"{site} sent {error}") from None
     model = fl_ctx.get_prop(AppConstants.GLOBAL_MODEL)

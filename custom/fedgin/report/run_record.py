@@ -111,6 +111,7 @@ class RunRecord:
         shares: By round and site its share in the average.
         norms: By round and site the norms of its update, by group of arrays.
         aggregation: How updates became one, in words.
+        privacy: By round and site the epsilon and delta that it says its updates so far have cost.
     """
 
     title: str = "federated run"
@@ -136,6 +137,7 @@ class RunRecord:
     shares: dict[int, dict[str, float]] = field(default_factory=dict)
     norms: dict[int, dict[str, dict[str, float]]] = field(default_factory=dict)
     aggregation: str = ""
+    privacy: dict[int, dict[str, list[float]]] = field(default_factory=dict)
 
     def pin_modality(self, site: str, modality: str) -> None:
         """Keeps the modality that a site first names, for the life of the run.
@@ -167,6 +169,14 @@ class RunRecord:
             for number, by_site in sorted(self.refused.items())
             for _, reason in sorted(by_site.items())
         ]
+
+    def privacy_losses(self) -> dict[str, list[float]]:
+        """Returns the last epsilon and delta of each site that named any."""
+        return {
+            site: loss
+            for number in sorted(self.privacy)
+            for site, loss in self.privacy[number].items()
+        }
 
     def failures(self) -> list[str]:
         """Says in words what went wrong; empty where every site did its part in every round."""

@@ -183,9 +183,11 @@ class EncryptedAggregator(Aggregator):
         return DXO(data_kind=DataKind.WEIGHT_DIFF, data=mean, meta=meta).to_shareable()
 
     def _shares(self, fl_ctx: FLContext, current: int) -> dict[str, float]:
+        keeper = find_record(fl_ctx, self._record_id)
+        keeper.note_aggregation(f"mean of ciphertexts, weighting {self._rules.weighting}")
         claimed = site_weights(self._facts, weighting=self._rules.weighting)
         shares = weight_shares(capped_weights(claimed, max_share=self._rules.max_weight_share))
-        find_record(fl_ctx, self._record_id).note_shares(current, shares)
+        keeper.note_shares(current, shares)
         return shares
 
     def reset(self, fl_ctx: FLContext) -> None:

@@ -38,6 +38,7 @@ def render_federation(run: Mapping[str, Any]) -> str:
         refusals=run.get("refusals", []),
         dice=_dice_table(run),
         receipts=_receipt_table(run),
+        privacy=_privacy_table(run),
         summaries=[
             _summary_table(model, class_name, by_metric)
             for model, classes in found.items()
@@ -91,6 +92,23 @@ def _dice_table(run: Mapping[str, Any]) -> Table:
         header=("model", "site", "modality", "patients", "Dice"),
         rows=tuple(rows),
         labels=3,
+    )
+
+
+def _privacy_table(run: Mapping[str, Any]) -> Table | None:
+    """Makes the table of what the sites say that their updates have cost, in their last round."""
+    losses: dict[str, Any] = {}
+    for _, by_site in sorted(run.get("privacy", {}).items(), key=lambda item: int(item[0])):
+        losses.update(by_site)
+    if not losses:
+        return None
+    return Table(
+        caption="Differential privacy of the updates, as each site accounts for it",
+        header=("site", "epsilon", "delta"),
+        rows=tuple(
+            (site, f"{epsilon:.3f}", f"{delta:g}")
+            for site, (epsilon, delta) in sorted(losses.items())
+        ),
     )
 
 
