@@ -64,20 +64,20 @@ def _find(
     site: Path | None, *, everything: bool, runs: Path | None
 ) -> tuple[list[Path], list[Remains]]:
     """Returns the caches that are concerned, and what can be removed in and beside them."""
-    from fedgin.data.cache import default_cache_folder
+    from fedgin.data.cache import cache_folder
     from fedgin.data.purge import in_cache, in_runs, in_state
+    from fedgin.sites.folders import CacheSettings
 
     if site is None and not everything and runs is None:
         raise ConfigError(
             Problem("fedgin purge", "say what to purge", "nothing", "--site, --all or --runs")
         )
-    caches: list[Path] = [default_cache_folder()] if everything else []
+    caches: list[Path] = [cache_folder(CacheSettings())] if everything else []
     found: list[Remains] = []
     run_folders = [] if runs is None else [runs]
     if site is not None:
         config = _read(site)
-        folder = config.cache.folder
-        caches.append(Path(folder).expanduser() if folder else default_cache_folder())
+        caches.append(cache_folder(config.cache))
         if config.state.folder is not None:
             found += in_state(Path(config.state.folder).expanduser() / site.stem)
         if site.resolve().parent.name == "local":  # the file lies in a kit

@@ -51,9 +51,7 @@ class VolumeCache:
 
     def __init__(self, settings: CacheSettings) -> None:
         """Opens the cache; folders are made with mode 0700."""
-        self.folder = (
-            Path(settings.folder).expanduser() if settings.folder else default_cache_folder()
-        )
+        self.folder = cache_folder(settings)
         self.quota_bytes = int(settings.quota_gb * 1e9)
         self._entries = self.folder / VOLUMES_FOLDER
         try:
@@ -184,6 +182,14 @@ class VolumeCache:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def cache_folder(settings: CacheSettings) -> Path:
+    """Returns the folder of a cache; by default one in the user's folder for such files."""
+    if settings.folder:
+        return Path(settings.folder).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "fedgin"
+
+
 def lock_for_removal(folder: Path) -> IO[bytes] | None:
     """Locks a cache so that no run begins to use it.
 
@@ -206,9 +212,3 @@ def _open_private(path: Path, *, new: bool = True) -> IO[bytes]:
     """Opens a file to write to that its owner alone may read; `new`: one that is not there yet."""
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | (os.O_EXCL if new else 0)
     return os.fdopen(os.open(path, flags, 0o600), "r+b")
-
-
-def default_cache_folder() -> Path:
-    """Returns the cache of sites whose files name none, in the user's folder for such files."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "fedgin"

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 from fedgin.doctor.subject import Notes, Subject
 from fedgin.errors import FedginError
-from fedgin.sites.pseudonyms import patient_hash, site_secret
+from fedgin.sites.folders import SecretSettings
+from fedgin.sites.pseudonyms import kept_secret, patient_hash, site_secret
 from fedgin.sites.schema import (
     CaseFiles,
     DatalistData,
@@ -127,6 +128,8 @@ def make_scrubber(subject: Subject, notes: Notes) -> Scrubber:
 def _secret(subject: Subject) -> bytes:
     """Returns the site's secret; of one that cannot be had, another that nobody can guess."""
     try:
-        return site_secret(subject.site) if subject.site else secrets.token_bytes()
+        if subject.site is None:
+            return kept_secret(subject.name, SecretSettings())
+        return site_secret(subject.site)
     except FedginError:
         return secrets.token_bytes()

@@ -5,8 +5,8 @@ the job's own components, and refuses a job that has one of the same id. (Compon
 `resources.json` are built there too, but hear nothing of the run.)
 
 What leaves is taken from the engine's own calls, after all filters, and from the cell. No event of
-FLARE's shows an answer as it is sent: BEFORE_SEND_TASK_RESULT comes without it, and the one after the
-filters does not come for errors.
+FLARE's shows an answer as it is sent: BEFORE_SEND_TASK_RESULT comes without it, and the one after
+the filters does not come for errors.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ def rows(entries: Iterable[Entry]) -> list[Sequence[str]]:
     """Makes one row, under `HEADER`, of each answer to a task."""
     return [
         (
-            entry.time[:19].replace("T", " "),
+            entry.time[:16].replace("T", " "),
             entry.job[:8],
             entry.task or "",
             "" if entry.round is None else str(entry.round),

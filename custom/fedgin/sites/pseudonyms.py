@@ -11,6 +11,7 @@ import stat
 from pathlib import Path
 
 from fedgin.errors import ConfigError, Problem
+from fedgin.sites.folders import SecretSettings
 from fedgin.sites.lookup import Site
 
 logger = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ def patient_hash(site: str, patient: str, *, secret: bytes = b"") -> str:
 
 
 def site_secret(site: Site) -> bytes:
-    """Returns the secret of a site's patient hashes, which is made when it is first asked for.
+    """Returns the secret of a site's patient hashes.
 
     Sites of phantoms have none: their patients are no secret, and a study of them can be repeated
     elsewhere.
@@ -46,11 +47,17 @@ def site_secret(site: Site) -> bytes:
     Raises:
         ConfigError: The secret cannot be read or made, or others than its owner may read it.
     """
-    if site.config.is_phantom:
-        return b""
+    return b"" if site.config.is_phantom else kept_secret(site.name, site.config.secret)
+
+
+def kept_secret(site: str, settings: SecretSettings) -> bytes:
+    """Returns the secret that is kept under a site's name, made when it is first asked for.
+
+    Raises:
+        ConfigError: As `site_secret` does.
+    """
     try:
-        folder = _folder(site)
-        file = folder / f"{site.name}{SUFFIX}"
+        file = _folder(settings) / f"{site}{SUFFIX}"
         if not file.exists():
             _make(file)
         return _read(file)
@@ -58,7 +65,7 @@ def site_secret(site: Site) -> bytes:
         found = getattr(error, "strerror", None) or str(error)
         raise ConfigError(
             Problem(
-                f"{site.path}: key 'secret.folder'",
+                f"site '{site}': key 'secret.folder'",
                 "a site keeps a secret for its patients' hashes in a folder that it can write",
                 found,
                 "name another folder, or correct its permissions",
@@ -66,9 +73,9 @@ def site_secret(site: Site) -> bytes:
         ) from None
 
 
-def _folder(site: Site) -> Path:
-    if site.config.secret.folder is not None:
-        return Path(site.config.secret.folder).expanduser()
+def _folder(settings: SecretSettings) -> Path:
+    if settings.folder is not None:
+        return Path(settings.folder).expanduser()
     base = os.environ.get("XDG_STATE_HOME")
     return (Path(base) if base else Path.home() / ".local" / "state") / "fedgin"
 
