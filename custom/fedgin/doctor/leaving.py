@@ -1,4 +1,4 @@
-"""What a kit lets leave besides the answers to tasks: streamed logs. And whether it has a ledger."""
+"""What a kit lets leave besides answers to tasks: streamed logs. And whether it has a ledger."""
 
 from __future__ import annotations
 
