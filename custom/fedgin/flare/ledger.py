@@ -27,6 +27,7 @@ from nvflare.apis.fl_context import FLContext
 from nvflare.apis.shareable import ReservedHeaderKey, Shareable, make_reply
 from nvflare.apis.utils.task_utils import get_filters
 from nvflare.app_common.app_constant import AppConstants
+from nvflare.private.fed.client.client_engine_executor_spec import ClientEngineExecutorSpec
 from nvflare.private.privacy_manager import Scope
 from nvflare.widgets.widget import Widget
 
@@ -60,6 +61,8 @@ class LedgerKeeper(Widget):
         """Takes its place when a run starts, and notes which filters an answer has passed."""
         if event_type == EventType.ABOUT_TO_START_RUN:
             self._start(fl_ctx)
+        elif self._file is None:
+            return  # a server that has the same privacy.json, as in the simulator
         elif event_type == EventType.BEFORE_TASK_EXECUTION:
             self._note_round(fl_ctx)
         elif event_type == EventType.AFTER_TASK_RESULT_FILTER:
@@ -68,6 +71,8 @@ class LedgerKeeper(Widget):
             self._enter_messages(fl_ctx)
 
     def _start(self, fl_ctx: FLContext) -> None:
+        if not isinstance(fl_ctx.get_engine(), ClientEngineExecutorSpec):
+            return
         try:
             self._file = _find_file(fl_ctx)
             self._take_place(fl_ctx)
