@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fedgin.audit.row import AuditRow
 from fedgin.settings import ResolvedSettings, make_settings
 from fedgin.sites.lookup import Site, load_site
 
@@ -86,3 +87,12 @@ def quick() -> ResolvedSettings:
         batch_size=4,
         steps_per_round=3,
     )
+
+
+@pytest.fixture(scope="session")
+def canaries(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, AuditRow]:
+    """The audit's row of canaries, and the folder in which its federation ran."""
+    from fedgin.audit.canaries import run
+
+    folder = tmp_path_factory.mktemp("canaries")
+    return folder, run(folder=folder, seed=5)

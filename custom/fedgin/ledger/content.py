@@ -52,18 +52,22 @@ def measure(value: Any, *, unpack: Callable[[Any], Any] = lambda found: found) -
         unpack: Turns an object of another kind into these, where it can; else returns it as it is.
     """
     content = Content()
-    # A list of what is still to be seen instead of recursion: depth is the sender's choice.
-    waiting: list[Any] = [value]
-    seen: dict[int, Any] = {}  # with the objects themselves, so that no identity comes twice
+    # A list of what is still to be seen instead of recursion: depth is the sender's choice. What
+    # lies within itself is seen once, what lies in two places twice, as it is sent.
+    waiting: list[tuple[Any, bool]] = [(value, False)]
+    around: dict[int, Any] = {}
     while waiting:
-        item = unpack(waiting.pop())
-        if isinstance(item, (Mapping, list, tuple, set, frozenset)):
-            if id(item) in seen:
-                continue
-            seen[id(item)] = item
-            waiting += [*item.keys(), *item.values()] if isinstance(item, Mapping) else list(item)
-        else:
+        item, seen = waiting.pop()
+        if seen:
+            del around[id(item)]
+            continue
+        item = unpack(item)
+        if not isinstance(item, (Mapping, list, tuple, set, frozenset)):
             _add(content, item)
+        elif id(item) not in around:
+            around[id(item)] = item
+            parts = [*item.keys(), *item.values()] if isinstance(item, Mapping) else item
+            waiting += [(item, True), *((part, False) for part in parts)]
     return content
 
 
