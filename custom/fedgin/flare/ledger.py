@@ -41,6 +41,8 @@ from fedgin.ledger.find import FOLDER
 from fedgin.sites.lookup import load_site
 
 FED_EVENT_TOPIC = "fed.event"
+MOST_TASKS = 32
+"""Tasks whose round and filters are remembered; an answer may be sent again."""
 
 
 class LedgerKeeper(Widget):
@@ -172,7 +174,7 @@ class LedgerKeeper(Widget):
         data = fl_ctx.get_prop(FLContextKey.TASK_DATA)
         number = data.get_header(AppConstants.CURRENT_ROUND) if data is not None else None
         if isinstance(number, int) and not isinstance(number, bool):
-            self._rounds = {str(fl_ctx.get_prop(FLContextKey.TASK_ID)): number + 1}
+            _remember(self._rounds, str(fl_ctx.get_prop(FLContextKey.TASK_ID)), number + 1)
 
     def _note_filters(self, fl_ctx: FLContext) -> None:
         runner = fl_ctx.get_prop(FLContextKey.RUNNER)
@@ -184,7 +186,13 @@ class LedgerKeeper(Widget):
             FilterKey.OUT,
         )
         names = tuple(type(each).__name__ for each in passed)
-        self._filters = {str(fl_ctx.get_prop(FLContextKey.TASK_ID)): names}
+        _remember(self._filters, str(fl_ctx.get_prop(FLContextKey.TASK_ID)), names)
+
+
+def _remember(store: dict[str, Any], task: str, value: Any) -> None:
+    store[task] = value
+    while len(store) > MOST_TASKS:
+        store.pop(next(iter(store)))
 
 
 def wrap(owner: Any, name: str, around: Callable[..., Any]) -> None:
