@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from fedgin.audit.row import AuditRow
 from fedgin.settings import ResolvedSettings, make_settings
 from fedgin.sites.lookup import Site, load_site
 
@@ -16,15 +16,12 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 @pytest.fixture(scope="session", autouse=True)
 def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Keeps the tests out of the user's own cache."""
+    """Keeps the tests out of the user's own folders for cached files and for state."""
     folder = tmp_path_factory.mktemp("cache")
-    before = os.environ.get("XDG_CACHE_HOME")
-    os.environ["XDG_CACHE_HOME"] = str(folder)
-    yield folder
-    if before is None:
-        del os.environ["XDG_CACHE_HOME"]
-    else:
-        os.environ["XDG_CACHE_HOME"] = before
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield folder
 
 
 @pytest.fixture(scope="session")
@@ -90,3 +87,12 @@ def quick() -> ResolvedSettings:
         batch_size=4,
         steps_per_round=3,
     )
+
+
+@pytest.fixture(scope="session")
+def canaries(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, AuditRow]:
+    """The audit's row of canaries, and the folder in which its federation ran."""
+    from fedgin.audit.canaries import run
+
+    folder = tmp_path_factory.mktemp("canaries")
+    return folder, run(folder=folder, seed=5)

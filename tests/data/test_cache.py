@@ -232,3 +232,25 @@ def test_an_unusable_cache_folder_is_refused_naming_it(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match=r"cache.folder.*file"):
         VolumeCache(CacheSettings(folder=str(tmp_path / "file")))
+
+
+def test_no_file_is_open_to_others_even_where_the_folder_is(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    (shared / "volumes").mkdir(parents=True)
+    for folder in (shared, shared / "volumes"):
+        folder.chmod(0o755)
+    before = os.umask(0o000)
+    try:
+        cache = VolumeCache(CacheSettings(folder=str(shared)))
+        cache.lease().close()
+        cache.store(
+            cache.key(content="a", settings={}), arrays={"image": np.zeros(3)}, meta={"a": 1}
+        )
+        (tmp_path / "scan").write_bytes(b"voxels")
+        cache.hashes.of(tmp_path / "scan")
+    finally:
+        os.umask(before)
+    found = {path.relative_to(shared).as_posix(): path.stat() for path in shared.rglob("*")}
+    assert len(found) >= 7
+    for name, status in found.items():
+        assert stat.S_IMODE(status.st_mode) & 0o077 == 0, name

@@ -10,11 +10,19 @@ import nibabel as nib
 import numpy as np
 import yaml
 
+from fedgin.sites.folders import SecretSettings
+from fedgin.sites.pseudonyms import kept_secret, patient_hash
+
 CANARY = "Zwolle_Jan-19560229"
 CANARY_PARTS = ("zwolle", "19560229")
 OTHERS = ("p01", "p02", "p03")
 AFFINE = np.diag([4.0, 4.0, 5.0, 1.0])
 SHAPE = (24, 20, 12)
+
+
+def hashed(name: str, *, site: str = "hospital-a") -> str:
+    """The hash that stands for a name, as the site's own secret makes it."""
+    return patient_hash(site, name, secret=kept_secret(site, SecretSettings()))
 
 
 def write_volume(root: Path, name: str, **changes: Any) -> None:

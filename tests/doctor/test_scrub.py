@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fedgin.doctor.scrub import Scrubber
-from fedgin.engine.patient_scores import patient_hash
+from fedgin.sites.pseudonyms import patient_hash
 
 
 def hashed(name: str) -> str:

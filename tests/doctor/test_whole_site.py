@@ -22,7 +22,8 @@ def test_a_site_that_has_everything_passes_every_check(
 ) -> None:
     cache = {"folder": str(tmp_path / "cache"), "quota_gb": 0.1}
     file = write_hospital(tmp_path, cache=cache)
-    shutil.copy(file, kit_folder / "local")
+    for copied in (file, *(repository / "site_configs/hospital").glob("*.json")):
+        shutil.copy(copied, kit_folder / "local")
     overrides = [f"{key}={json.dumps(value)}" for key, value in TINY.items() if key != "task"]
     job = export_job(
         repository / "jobs/fed_gin_heart", tmp_path / "job", byoc=False, overrides=overrides

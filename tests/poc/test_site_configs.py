@@ -15,6 +15,7 @@ from fedgin.approval.approved_list import APPROVED_FILE, read_approved
 from fedgin.config import parse, read_mapping
 from fedgin.doctor.approval import COMPONENT, DEPLOYER
 from fedgin.flare.approval import ApprovedCodeDeployer, ApprovedCodeValidator
+from fedgin.flare.ledger import LedgerKeeper
 from fedgin.jobs.export import named_classes
 from fedgin.jobs.upload import OPTIONAL_CLASSES
 from fedgin.sites.schema import SiteConfig
@@ -52,6 +53,24 @@ def test_no_log_is_streamed_and_killed_processes_are_replaced(repository: Path, 
     paths = {component["id"]: component["path"] for component in resources["components"]}
     assert paths["process_launcher"] == "fedgin.flare.launcher.RelaunchingLauncher"
     assert not [path for path in paths.values() if "log" in path.lower()]
+
+
+def test_no_configuration_of_a_site_or_job_streams_logs(repository: Path) -> None:
+    folders = (repository / "site_configs", repository / "jobs", repository / "poc")
+    files = [file for folder in folders for file in folder.rglob("*.json")]
+    assert len(files) > 12
+    for file in files:
+        components = json.loads(file.read_text()).get("components", [])
+        named = [each for each in components if "LogStreamer" in each.get("path", "")]
+        assert not named, file
+
+
+@pytest.mark.parametrize("kind", HOSPITALS)
+def test_a_ledger_is_kept_by_a_component_of_the_site(repository: Path, kind: str) -> None:
+    policy = read(repository, kind, "privacy.json")
+    assert policy["scopes"], "without scopes FLARE ignores the components"
+    (keeper,) = [each for each in policy["components"] if "ledger" in each["path"]]
+    assert keeper["path"] == f"{LedgerKeeper.__module__}.{LedgerKeeper.__name__}"
 
 
 def test_the_server_stores_nothing_in_a_folder_that_a_restart_empties(repository: Path) -> None:

@@ -9,7 +9,19 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
-from fedgin.cli import bench, compare, doctor, job, phantom, prepare, report, study, train
+from fedgin.cli import (
+    bench,
+    compare,
+    doctor,
+    job,
+    ledger,
+    phantom,
+    prepare,
+    purge,
+    report,
+    study,
+    train,
+)
 from fedgin.errors import FedginError
 
 
@@ -29,6 +41,8 @@ def build_app() -> typer.Typer:
     app.command("report")(report.report)
     app.command("bench")(bench.bench)
     app.command("doctor")(doctor.doctor)
+    app.command("ledger")(ledger.ledger)
+    app.command("purge")(purge.purge)
     app.add_typer(job.build_app(), name="job")
     return app
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import logging
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -23,6 +25,7 @@ from fedgin.sites.folders import CacheSettings
 logger = logging.getLogger(__name__)
 
 META_FILE = "meta.json"
+VOLUMES_FOLDER, HASHES_FOLDER, LEASE_FILE = "volumes", "hashes", "in_use"
 ABANDONED_SECONDS = 24 * 3600.0
 
 
@@ -48,12 +51,14 @@ class VolumeCache:
 
     def __init__(self, settings: CacheSettings) -> None:
         """Opens the cache; folders are made with mode 0700."""
-        self.folder = Path(settings.folder).expanduser() if settings.folder else _default_folder()
+        self.folder = cache_folder(settings)
         self.quota_bytes = int(settings.quota_gb * 1e9)
-        self._entries = self.folder / "volumes"
+        self._entries = self.folder / VOLUMES_FOLDER
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._entries.mkdir(mode=0o700, exist_ok=True)
+            if stat.S_IMODE(self._entries.stat().st_mode) != 0o700:
+                self._entries.chmod(0o700)  # the folder around it may be open to others
         except OSError as error:
             raise ConfigError(
                 Problem(
@@ -63,12 +68,22 @@ class VolumeCache:
                     "name another folder in the site's file, or correct its permissions",
                 )
             ) from None
-        self.hashes = FileHashes(self.folder / "hashes")
+        self.hashes = FileHashes(self.folder / HASHES_FOLDER)
 
     def key(self, *, content: str, settings: Mapping[str, Any]) -> str:
         """Derives an entry's name from what the voxels are and how they are prepared."""
         text = json.dumps({"content": content, "settings": settings}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def lease(self) -> IO[bytes]:
+        """Marks the cache as in use; see `lock_for_removal`.
+
+        Returns:
+            A file; the cache is in use until it is closed, which the end of the process does too.
+        """
+        file = _open_private(self.folder / LEASE_FILE, new=False)
+        fcntl.flock(file, fcntl.LOCK_SH)
+        return file
 
     def find(self, key: str) -> CacheEntry | None:
         """Opens an entry and marks it as used, or returns None."""
@@ -99,9 +114,11 @@ class VolumeCache:
         temporary = Path(tempfile.mkdtemp(prefix=".partial-", dir=self._entries))
         try:
             for name, array in arrays.items():
-                np.save(temporary / f"{name}.npy", array, allow_pickle=False)
+                with _open_private(temporary / f"{name}.npy") as file:
+                    np.save(file, array, allow_pickle=False)
             content = {"meta": dict(meta), "arrays": sorted(arrays)}
-            (temporary / META_FILE).write_text(json.dumps(content), encoding="utf-8")
+            with _open_private(temporary / META_FILE) as file:
+                file.write(json.dumps(content).encode())
             try:
                 temporary.rename(target)
             except OSError:
@@ -165,6 +182,33 @@ class VolumeCache:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _default_folder() -> Path:
+def cache_folder(settings: CacheSettings) -> Path:
+    """Returns the folder of a cache; by default one in the user's folder for such files."""
+    if settings.folder:
+        return Path(settings.folder).expanduser()
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "fedgin"
+
+
+def lock_for_removal(folder: Path) -> IO[bytes] | None:
+    """Locks a cache so that no run begins to use it.
+
+    Args:
+        folder: Folder of the cache.
+
+    Returns:
+        A file to close when the removal is over; None where a run on this machine uses the cache.
+    """
+    file = _open_private(folder / LEASE_FILE, new=False)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file
+
+
+def _open_private(path: Path, *, new: bool = True) -> IO[bytes]:
+    """Opens a file to write to that its owner alone may read; `new`: one that is not there yet."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | (os.O_EXCL if new else 0)
+    return os.fdopen(os.open(path, flags, 0o600), "r+b")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import IO, Any
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from fedgin.data.cache import CacheEntry, VolumeCache
 from fedgin.data.checks import check_pair, check_split, summarise_pair
 from fedgin.data.labels import LabelMap, build_label_map
 from fedgin.data.preprocess import normalise, resample, to_ras
+from fedgin.data.slab import slab_bounds
 from fedgin.data.sources import Case, list_cases
 from fedgin.data.split import SPLITS, split_cases
 from fedgin.data.volume import LabelledVolume
@@ -21,6 +22,7 @@ from fedgin.errors import ConfigError, DataError, FedginError, Problem
 from fedgin.seeding import numpy_generator
 from fedgin.settings import ResolvedSettings
 from fedgin.sites.lookup import Site
+from fedgin.sites.pseudonyms import patient_hash, site_secret
 from fedgin.sites.schema import PhantomData, SlabSplit
 
 logger = logging.getLogger(__name__)
@@ -45,6 +47,7 @@ class PreparedCase:
             `FOREGROUND_SAMPLES` per class.
         spacing: mm along z, y, x.
         not_annotated: Classes of the task that the label does not show, though they may be there.
+        code: Hash that stands for the patient wherever it may be seen by others.
     """
 
     name: str
@@ -56,6 +59,7 @@ class PreparedCase:
     foreground: np.ndarray
     spacing: tuple[float, float, float]
     not_annotated: tuple[str, ...] = ()
+    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ class PreparedSite:
         prepared: Number of volumes prepared now; the others came from the cache.
         seconds: Wall time of the preparation.
         not_annotated: Classes of the task that the site does not annotate.
+        lease: Keeps the cache from being purged while the cases are in use.
     """
 
     site: Site
@@ -77,6 +82,7 @@ class PreparedSite:
     prepared: int
     seconds: float
     not_annotated: tuple[str, ...] = ()
+    lease: IO[bytes] | None = field(default=None, repr=False, compare=False)
 
     @property
     def n_training_slices(self) -> int:
@@ -100,9 +106,11 @@ def prepare_site(
         DataError: Volumes break rules; the problems of all volumes are listed together.
     """
     start = time.perf_counter()
+    secret = site_secret(site)
     label_map = site_label_map(site, settings, partial=partial)
     cases = list_cases(site, settings.task)
     cache = VolumeCache(site.config.cache)
+    lease = cache.lease()
     entries, prepared, problems = _prepare_all(site, settings, cases, label_map, cache)
     try:
         splits = split_cases(site, cases)
@@ -118,7 +126,10 @@ def prepare_site(
     cache.enforce_quota(keep={entry.folder.name for entry in entries.values()})
     opened = {
         name: [
-            _open(case, entries[case.name], site, name, label_map.not_annotated)
+            replace(
+                _open(case, entries[case.name], site, name, label_map.not_annotated),
+                code=patient_hash(site.name, case.patient, secret=secret),
+            )
             for case in splits[name]
         ]
         for name in SPLITS
@@ -151,6 +162,7 @@ def prepare_site(
         prepared=prepared,
         seconds=seconds,
         not_annotated=label_map.not_annotated,
+        lease=lease,
     )
 
 
@@ -265,7 +277,7 @@ def _open(
     image, label = entry.array("image"), entry.array("label")
     foreground = entry.array("foreground")
     if isinstance(site.config.split, SlabSplit):
-        start, stop = _slab(site.config.split, split, image.shape[0])
+        start, stop = slab_bounds(site.config.split, split, image.shape[0])
         image, label = image[start:stop], label[start:stop]
         inside = (foreground[:, 1] >= start) & (foreground[:, 1] < stop)
         foreground = foreground[inside] - np.array([0, start, 0, 0], dtype=np.int32)
@@ -281,18 +293,3 @@ def _open(
         spacing=(z, y, x),
         not_annotated=not_annotated,
     )
-
-
-def _slab(split: SlabSplit, name: str, n_slices: int) -> tuple[int, int]:
-    bounds = np.cumsum([0.0, split.train, split.validation, split.test])
-    start, stop = (round(float(b) * n_slices) for b in bounds[SPLITS.index(name) :][:2])
-    if stop <= start:
-        raise DataError(
-            Problem(
-                f"slab '{name}'",
-                "a slab must hold at least one slice",
-                f"none of {n_slices} slices",
-                "raise its share in 'split'",
-            )
-        )
-    return start, stop

@@ -14,6 +14,7 @@ from fedgin.doctor.data import check_data
 from fedgin.doctor.disk import check_disk
 from fedgin.doctor.finding import DoctorReport, Finding, make_report, skipped
 from fedgin.doctor.forecast import check_forecast
+from fedgin.doctor.leaving import check_leaving
 from fedgin.doctor.memory import check_memory
 from fedgin.doctor.network import check_network
 from fedgin.doctor.scrub import make_scrubber
@@ -48,6 +49,7 @@ CHECKS = (
     Check("network", check_network, needs_kit=True),
     Check("certificates", check_certificates, needs_kit=True),
     Check("code approval", check_approval, needs_kit=True),
+    Check("leaving", check_leaving, needs_kit=True),
     Check("clock", check_clock),
     Check("versions", check_versions),
     Check("forecast", check_forecast, needs_site=True),

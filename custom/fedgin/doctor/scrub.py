@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterable
 
 from fedgin.doctor.subject import Notes, Subject
-from fedgin.engine.patient_scores import patient_hash
+from fedgin.errors import FedginError
+from fedgin.sites.folders import SecretSettings
+from fedgin.sites.pseudonyms import kept_secret, patient_hash, site_secret
 from fedgin.sites.schema import (
     CaseFiles,
     DatalistData,
@@ -34,20 +37,28 @@ _NOT_IN_A_WORD = (r"(?<![^\W_])", r"(?![^\W_])")
 
 
 class Scrubber:
-    """Replaces names by hashes; see `fedgin.engine.patient_scores.patient_hash`.
+    """Replaces names by hashes; see `fedgin.sites.pseudonyms`.
 
     A site finds its patients again by the same hashes in its own score files.
     """
 
-    def __init__(self, site: str, names: Iterable[str], *, allowed: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        site: str,
+        names: Iterable[str],
+        *,
+        allowed: Iterable[str] = (),
+        secret: bytes = b"",
+    ) -> None:
         """Takes note of what must not be shown.
 
         Args:
             site: Name of the site, which the hashes depend on.
             names: Texts that may name a patient.
             allowed: Texts that may stand in quotes: they are no names, such as those of structures.
+            secret: The site's secret, which the hashes depend on.
         """
-        self._site = site
+        self._site, self._secret = site, secret
         self._allowed = frozenset(allowed)
         wanted: dict[str, str] = {}
         for name in names:
@@ -60,7 +71,7 @@ class Scrubber:
 
     def hash(self, name: str) -> str:
         """Returns the hash that stands for a name."""
-        return f"#{patient_hash(self._site, name)}"
+        return f"#{patient_hash(self._site, name, secret=self._secret)}"
 
     def known(self, text: str, *, numerals: bool = True) -> str:
         """Replaces the known names in a text.
@@ -110,4 +121,15 @@ def make_scrubber(subject: Subject, notes: Notes) -> Scrubber:
         subject.name,
         notes.names,
         allowed=[*(labels or {}), *task.class_names, task.name, *_DATA_KEYS],
+        secret=_secret(subject),
     )
+
+
+def _secret(subject: Subject) -> bytes:
+    """Returns the site's secret; of one that cannot be had, another that nobody can guess."""
+    try:
+        if subject.site is None:
+            return kept_secret(subject.name, SecretSettings())
+        return site_secret(subject.site)
+    except FedginError:
+        return secrets.token_bytes()

@@ -14,6 +14,7 @@ from fedgin.engine.windows import WindowBatch
 from fedgin.metrics.case_scores import ClassScore, score_case
 from fedgin.metrics.dice import dice_per_class
 from fedgin.settings import ResolvedSettings
+from fedgin.sites.pseudonyms import patient_hash
 
 
 class Aborted(Exception):
@@ -30,7 +31,7 @@ class CaseDice:
         modality: "CT" or "MR".
         dice: Shape (classes without background,); nan where a class is in neither volume, or where
             the site does not annotate it.
-        patient: Identifier of the patient.
+        patient: Hash that stands for the patient.
         scores: Dice, HD95 and NSD by class with their status; empty where only Dice was asked for.
     """
 
@@ -60,6 +61,19 @@ class Evaluation:
         return {
             name: float(column[~np.isnan(column)].mean()) if (~np.isnan(column)).any() else np.nan
             for name, column in zip(self.class_names, table.T, strict=True)
+        }
+
+    def patients_per_class(self) -> dict[str, int]:
+        """Returns by class the number of patients with a Dice; their scans count once."""
+        return {
+            name: len(
+                {
+                    (case.site, case.patient or case.case)
+                    for case in self.cases
+                    if not np.isnan(case.dice[index])
+                }
+            )
+            for index, name in enumerate(self.class_names)
         }
 
     def mean(self) -> float:
@@ -129,7 +143,7 @@ def _measure(
         site=case.site,
         modality=case.modality,
         dice=dice,
-        patient=case.patient,
+        patient=case.code or patient_hash(case.site, case.patient),
         scores=tuple(scores),
     )
 

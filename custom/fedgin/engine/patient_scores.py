@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import math
 from collections.abc import Sequence
@@ -39,15 +38,6 @@ class PatientScore:
     score: ClassScore
 
 
-def patient_hash(site: str, patient: str) -> str:
-    """Names a patient by 12 hexadecimal digits; the same identifier at two sites has two names.
-
-    It keeps identifiers out of tables and file names. It is no protection against someone who can
-    guess identifiers.
-    """
-    return hashlib.sha256(f"{site}\x1f{patient}".encode()).hexdigest()[:12]
-
-
 def patient_scores(evaluation: Evaluation) -> list[PatientScore]:
     """Lists an evaluation's scores by patient; scans of one patient are averaged."""
     scans: dict[tuple[str, str], list[CaseDice]] = {}
@@ -57,7 +47,7 @@ def patient_scores(evaluation: Evaluation) -> list[PatientScore]:
         PatientScore(
             site=site,
             modality=cases[0].modality,
-            patient=patient_hash(site, patient),
+            patient=patient,
             score=_join(list(scores)),
         )
         for (site, patient), cases in scans.items()

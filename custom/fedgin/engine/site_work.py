@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -20,9 +21,12 @@ from fedgin.engine.patient_scores import patient_scores, summarise_scores, write
 from fedgin.engine.picture import save_picture
 from fedgin.engine.sgd_account import PrivacySpent
 from fedgin.engine.site_weights import SiteFacts
+from fedgin.engine.small_groups import report_groups
 from fedgin.engine.trainer import RoundResult, Trainer
 from fedgin.settings import ResolvedSettings
 from fedgin.sites.lookup import Site
+
+logger = logging.getLogger(__name__)
 
 STATE_FOLDER = "state"
 PICTURE_FOLDER = "pictures"
@@ -192,23 +196,40 @@ class SiteWork:
         with self._on_device() as trainer:
             return save_picture(trainer, weights, cases[0], file=file)
 
-    def metrics(self, evaluation: Evaluation) -> dict[str, Any]:
+    def metrics(self, evaluation: Evaluation, *, patients: str = "measured") -> dict[str, Any]:
         """Turns an evaluation into the plain numbers that a site reports.
 
+        Figures by class of fewer patients than the site's `smallest_group` are left out, which the
+        log says; see `fedgin.engine.small_groups`.
+
+        Args:
+            evaluation: From `validate` or `test`.
+            patients: Which patients they are, for the log.
+
         Returns:
-            `dice` (mean over classes), `per_class` and `cases`; Dice is None where unknown. Where
-            surfaces were measured, `summary` has by class and metric count, mean, spread and
-            histogram over patients.
+            `dice` (mean over classes), `per_class` and `cases`; Dice is None where unknown or left
+            out. Where surfaces were measured, `summary` has by class and metric count, mean, spread
+            and histogram over patients, and nothing for a class that is left out.
         """
-        summary = summarise_scores(patient_scores(evaluation))
-        return {
-            "dice": none_if_nan(evaluation.mean()),
-            "per_class": {
-                name: none_if_nan(value) for name, value in evaluation.per_class().items()
-            },
-            "cases": len(evaluation.cases),
-            **({"summary": summary} if summary else {}),
-        }
+        smallest = self.site.config.reporting_floor
+        reported = report_groups(
+            per_class=evaluation.per_class(),
+            patients=evaluation.patients_per_class(),
+            summary=summarise_scores(patient_scores(evaluation)),
+            smallest=smallest,
+        )
+        if reported.withheld:
+            logger.info(
+                "site %s, %s patients: %d of %d classes are not reported, for fewer than %d "
+                "patients have them: %s",
+                self.site.name,
+                patients,
+                len(reported.withheld),
+                len(reported.per_class),
+                smallest,
+                ", ".join(reported.withheld),
+            )
+        return {**reported.message(), "cases": len(evaluation.cases)}
 
 
 def _privacy(spent: PrivacySpent | None) -> dict[str, float]:

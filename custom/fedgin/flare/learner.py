@@ -183,7 +183,7 @@ class SiteLearner(Learner):
         evaluation = work.validate(weights, should_stop=should_stop)
         message: dict[str, Any] = {
             "modality": work.site.config.modality,
-            "validation": work.metrics(evaluation),
+            "validation": work.metrics(evaluation, patients="validation"),
         }
         if number is not None:
             self._validation_dice = evaluation.mean()
@@ -191,7 +191,7 @@ class SiteLearner(Learner):
             message = {MetaKey.INITIAL_METRICS: message}
         else:
             test = work.test(weights, should_stop=should_stop)
-            message["test"] = work.metrics(test)
+            message["test"] = work.metrics(test, patients="test")
             work.keep_scores(test, model=_model_name(data))
         return DXO(data_kind=DataKind.METRICS, data=message).to_shareable()
 

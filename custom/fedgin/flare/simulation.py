@@ -72,6 +72,7 @@ def simulate(
     sites: Sequence[str],
     site_configs: Path,
     log: Path,
+    local_files: Sequence[Path] = (),
     on_start: Callable[[subprocess.Popen[bytes]], None] = lambda process: None,
 ) -> Simulation:
     """Runs a job with `nvflare simulator`, every site in a process of its own.
@@ -82,6 +83,7 @@ def simulate(
         sites: Names of the sites.
         site_configs: Folder with the sites' files.
         log: File for everything that FLARE prints.
+        local_files: Files for every participant's `local` folder, such as a `privacy.json`.
         on_start: Told the process, so that someone can stop it; it leads a session of its own.
 
     Raises:
@@ -89,7 +91,9 @@ def simulate(
             nothing: the simulator returns 0 after failures too.
     """
     shutil.rmtree(workspace, ignore_errors=True)
-    workspace.mkdir(parents=True)
+    (workspace / "local").mkdir(parents=True)
+    for file in local_files:
+        shutil.copy(file, workspace / "local")
     environment = {**os.environ, FOLDER_VARIABLE: str(site_configs.resolve())}
     with log.open("wb") as output, _plain_path(workspace.resolve()) as plain:
         command = [

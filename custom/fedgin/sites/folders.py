@@ -68,3 +68,21 @@ class ModelSettings(_Folder):
         folder: A folder that outlives the run's own; `${NAME}` stands for an environment variable.
             By default the run's own folder.
     """
+
+
+class LedgerSettings(_Folder):
+    """Where a site keeps its ledger of what left it.
+
+    Attributes:
+        folder: A folder that outlives the runs; `${NAME}` stands for an environment variable. By
+            default `ledger` in the site's kit, beside the runs' own folders.
+    """
+
+
+class SecretSettings(_Folder):
+    """Where a site keeps the secret that its patients' hashes are made with.
+
+    Attributes:
+        folder: A folder that only the site reads; `${NAME}` stands for an environment variable. By
+            default `fedgin` in the user's folder for state (`~/.local/state`).
+    """

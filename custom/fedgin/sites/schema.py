@@ -11,7 +11,9 @@ from pydantic import Field, field_validator, model_validator
 from fedgin.config import StrictModel
 from fedgin.sites.folders import (
     CacheSettings,
+    LedgerSettings,
     ModelSettings,
+    SecretSettings,
     StateSettings,
     expand_variables,
 )
@@ -213,6 +215,10 @@ class SiteConfig(StrictModel):
         cache: Where prepared volumes are kept.
         state: Where the state between rounds is kept.
         models: Where released models are kept.
+        ledger: Where the ledger of what left the site is kept.
+        secret: Where the secret of the patients' hashes is kept.
+        smallest_group: Patients that a group must have for its figures to be sent by class; 5 at
+            least. Sites of phantoms have no such limit.
         device: `auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:N`.
         threads: CPU threads of a training process; a fixed number, because the rounding of sums,
             and with it the last bits of the model, depends on it.
@@ -233,10 +239,23 @@ class SiteConfig(StrictModel):
     cache: CacheSettings = CacheSettings()
     state: StateSettings = StateSettings()
     models: ModelSettings = ModelSettings()
+    ledger: LedgerSettings = LedgerSettings()
+    secret: SecretSettings = SecretSettings()
+    smallest_group: Annotated[int, Field(ge=5)] = 5
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     threads: Annotated[int, Field(ge=1, le=256)] = 2
     release_gpu: bool = False
     share_images: bool = False
+
+    @property
+    def is_phantom(self) -> bool:
+        """Whether the site's patients are made up."""
+        return isinstance(self.dataset, PhantomData)
+
+    @property
+    def reporting_floor(self) -> int:
+        """Patients that a group must have for its figures to be sent by class."""
+        return 1 if self.is_phantom else self.smallest_group
 
     @model_validator(mode="after")
     def _labels_make_sense(self) -> SiteConfig:

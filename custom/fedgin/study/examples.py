@@ -16,7 +16,6 @@ from fedgin.augment.views import build_views, make_views
 from fedgin.data.prepare import PreparedCase, PreparedSite
 from fedgin.engine.device import choose_device
 from fedgin.engine.evaluator import segment
-from fedgin.engine.patient_scores import patient_hash
 from fedgin.engine.weights import set_weights
 from fedgin.errors import FedginError
 from fedgin.files import write_atomically
@@ -88,8 +87,7 @@ def _predictions(definition: StudyDefinition, case: PreparedCase) -> dict[str, A
         return found
     run = runs[COMPARED[0]]
     found["caption"] = np.array(
-        f"{run.regime}, trained on {', '.join(run.train_sites)}; patient "
-        f"{patient_hash(case.site, case.patient)} of {case.site}"
+        f"{run.regime}, trained on {', '.join(run.train_sites)}; patient {case.code} of {case.site}"
     )
     return found
 

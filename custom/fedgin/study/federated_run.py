@@ -7,7 +7,7 @@ import math
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -85,7 +85,8 @@ def finish_federation(definition: StudyDefinition, run: PlannedRun) -> None:
     folder = definition.run_folder(run)
     simulation = _finished(folder)
     scores = [score for site in run.train_sites for score in simulation.scores(site)]
-    _check_agreement(simulation, run.train_sites, scores)
+    floors = {site.name: site.config.reporting_floor for site in definition.training_sites}
+    _check_agreement(simulation, {name: floors[name] for name in run.train_sites}, scores)
     settings = definition.settings(run)
     trainer = Trainer(
         settings=settings,
@@ -119,11 +120,17 @@ def _finished(folder: Path) -> Simulation:
 
 
 def _check_agreement(
-    simulation: Simulation, sites: Sequence[str], scores: Sequence[PatientScore]
+    simulation: Simulation, floors: Mapping[str, int], scores: Sequence[PatientScore]
 ) -> None:
-    """Compares each site's mean Dice by class with what FLARE's cross-site evaluation holds."""
+    """Compares each site's mean Dice by class with what FLARE's cross-site evaluation holds.
+
+    Args:
+        simulation: The run.
+        floors: By site the patients below which it reports no class.
+        scores: The patients' scores.
+    """
     results = simulation.cross_site_results()
-    for site in sites:
+    for site, floor in floors.items():
         told = results[site][LAST_MODEL]["test"]["per_class"]
         for class_name, mean in told.items():
             values = [
@@ -132,8 +139,8 @@ def _check_agreement(
                 if (row.site, row.score.class_name, row.score.metric) == (site, class_name, "dice")
                 and not math.isnan(row.score.value)
             ]
-            if bool(values) != (mean is not None) or (
-                values and abs(np.mean(values) - mean) > AGREEMENT
+            if (len(values) >= max(floor, 1)) != (mean is not None) or (
+                mean is not None and abs(np.mean(values) - mean) > AGREEMENT
             ):
                 raise DataError(
                     Problem(

@@ -12,7 +12,8 @@ from fedgin.config import read_mapping
 from fedgin.files import write_atomically
 from fedgin.sites.lookup import Site
 
-_PLACES = (("dataset", "root"), ("cache", "folder"), ("state", "folder"), ("models", "folder"))
+_FOLDERS = ("cache", "state", "models", "ledger", "secret")
+_PLACES = (("dataset", "root"), *((section, "folder") for section in _FOLDERS))
 
 
 def copy_site_files(sites: Sequence[Site], folder: Path) -> None:
