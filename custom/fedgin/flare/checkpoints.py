@@ -15,6 +15,7 @@ from nvflare.app_common.app_event_type import AppEventType
 from nvflare.widgets.widget import Widget
 
 from fedgin.engine.checkpoint import SUFFIX, Checkpoint, load_checkpoint, save_checkpoint
+from fedgin.engine.torch_file import load_torch
 from fedgin.engine.weights import Weights
 from fedgin.errors import ConfigError, FedginError, Problem
 from fedgin.files import write_atomically
@@ -136,7 +137,7 @@ class CheckpointKeeper(Widget):
         file = self._persistor(fl_ctx).best_model_file
         if not file.is_file():
             return None
-        return _arrays(torch.load(file, map_location="cpu", weights_only=True)["model"])
+        return _arrays(load_torch(file)["model"])
 
     def _keeper(self, fl_ctx: FLContext) -> RecordKeeper:
         keeper: RecordKeeper = fl_ctx.get_engine().get_component(self._record_id)
