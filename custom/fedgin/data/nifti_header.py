@@ -27,6 +27,10 @@ MAX_ORIGIN_MM = 1e6
 MAX_EXTENSION_BYTES = 2**26
 """Header extensions, such as a copy of the DICOM header, are passed over up to this size."""
 _SINGULAR = 1e-6
+_CODES = range(1, 6)
+"""What the standard knows of sform_code and qform_code; 0 is none."""
+_MAGIC_2 = (b"n+2\0\r\n\x1a\n", b"n+2\0" + bytes(4))
+"""The line ends show damage by a transfer as text; some writers leave zeros."""
 
 _EXPORT_AGAIN = "export the volume again from its source"
 _SET_TRANSFORM = "set sform or qform to a voxel-to-patient transform in mm, or " + _EXPORT_AGAIN
@@ -110,7 +114,7 @@ def _fields(raw: bytes, where: str) -> nib.Nifti1Header:
     for order, size in sizes.items():
         if size == 348 and raw[344:348] == b"n+1\0":
             return nib.Nifti1Header(raw[:348], endianness=order, check=False)
-        if size == 540 and raw[4:8] == b"n+2\0" and len(raw) >= 540:
+        if size == 540 and raw[4:12] in _MAGIC_2 and len(raw) >= 540:
             return nib.Nifti2Header(raw[:540], endianness=order, check=False)
     if 348 in sizes.values() and raw[344:348] == b"ni1\0":
         mend = "join the .hdr/.img pair into one .nii file"
@@ -164,9 +168,9 @@ def _dtype(fields: nib.Nifti1Header, where: str, problems: list[Problem]) -> np.
 
 
 def _affine(fields: nib.Nifti1Header, where: str, problems: list[Problem]) -> np.ndarray | None:
-    if int(fields["sform_code"]) > 0:
+    if int(fields["sform_code"]) in _CODES:
         affine = np.asarray(fields.get_sform(), dtype=np.float64)
-    elif int(fields["qform_code"]) > 0:
+    elif int(fields["qform_code"]) in _CODES:
         # The standard's own code reads any non-negative qfac, 0 included, as 1.
         fields["pixdim"][0] = -1 if fields["pixdim"][0] < 0 else 1
         try:
@@ -177,7 +181,7 @@ def _affine(fields: nib.Nifti1Header, where: str, problems: list[Problem]) -> np
             problems.append(Problem(where, rule, str(error), _SET_TRANSFORM))
             return None
     else:
-        rule = "the header must place the voxels in the patient (sform_code or qform_code > 0)"
+        rule = "the header must place the voxels in the patient (sform_code or qform_code 1 to 5)"
         found = f"sform_code {int(fields['sform_code'])}, qform_code {int(fields['qform_code'])}"
         problems.append(Problem(where, rule, found, _SET_TRANSFORM))
         return None

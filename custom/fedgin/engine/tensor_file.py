@@ -59,7 +59,7 @@ def write_tree(file: IO[bytes], tree: Any) -> None:
     file.write(len(content).to_bytes(8, "little") + content)
     for tensor in tensors:
         flat = tensor.detach().cpu().contiguous().reshape(-1)
-        file.write(memoryview(flat.view(torch.uint8).numpy()))
+        file.write(flat.view(torch.uint8).numpy().data)
 
 
 def read_tree(path: Path, *, device: torch.device | str = "cpu") -> Any:
@@ -120,7 +120,7 @@ def _encoded(value: Any, tensors: list[torch.Tensor]) -> Any:
 
 def _key(key: Any) -> str | int:
     if type(key) in (str, int):
-        return key  # type: ignore[no-any-return]
+        return key
     raise TypeError(f"a key of {type(key).__name__} cannot be kept")
 
 
