@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,8 @@ from fedgin.engine.checkpoint import (
 from fedgin.errors import DataError, Problem
 from fedgin.jobs.export import CONFIG, SERVER_FILE, add_code, check_out, write_json
 from fedgin.package import PACKAGE_FILE, check_package
+
+_JOB_FILE = re.compile(r"meta\.json|app/config/[^/]+\.json")
 
 
 def resume_job(file: Path, out: Path, *, byoc: bool) -> Checkpoint:
@@ -69,6 +72,15 @@ def _write_files(files: Mapping[str, str], out: Path) -> None:
             target = confined_path(out, name, where="the checkpoint's job")
         except DataError as error:
             raise CheckpointError(error.problems) from None
+        if not _JOB_FILE.fullmatch(name):
+            raise CheckpointError(
+                Problem(
+                    "the checkpoint's job",
+                    "a checkpoint brings settings only: meta.json and app/config/*.json",
+                    "a file of another kind",
+                    "use a checkpoint that a server wrote",
+                )
+            )
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
 
