@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import tempfile
 from collections.abc import Callable
@@ -103,7 +102,3 @@ def seeds() -> dict[str, list[bytes]]:
     from fuzz_seeds import SEEDS
 
     return {name: SEEDS[name]() for name in TARGETS}
-
-
-def describe(error: BaseException) -> str:
-    return json.dumps({"type": type(error).__name__, "text": str(error)[:500]})
