@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -18,9 +17,15 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from fedgin.documents import CONFIGURATION, YAML, Bounds, parse_json, parse_yaml
 from fedgin.errors import ConfigError, Problem
+from fedgin.files import read_bounded
 
 Model = TypeVar("Model", bound="StrictModel")
+
+MAX_HINTS = 20
+MAX_PROBLEMS = 200
+"""Problems that a refusal lists; a file may break a rule in each of 100,000 places."""
 
 
 class StrictModel(BaseModel):
@@ -36,7 +41,11 @@ class StrictModel(BaseModel):
         unknown = [str(key) for key in data if key not in cls.model_fields]
         if not unknown:
             return handler(data)
-        hints = "; ".join(f"'{key}' ({nearest(key, cls.model_fields)})" for key in unknown)
+        hints = "; ".join(
+            f"'{key}' ({nearest(key, cls.model_fields)})" for key in unknown[:MAX_HINTS]
+        )
+        if len(unknown) > MAX_HINTS:
+            hints += f"; and {len(unknown) - MAX_HINTS} more"
         error = PydanticCustomError("unknown_key", "only known keys are allowed", {"hints": hints})
         errors = [InitErrorDetails(type=error, loc=(), input=data)]
         try:
@@ -82,7 +91,17 @@ def parse(model: type[Model], data: Any, *, where: str) -> Model:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise ConfigError(_problem(item, where) for item in error.errors()) from None
+        raise ConfigError(_listed(error, where)) from None
+
+
+def _listed(error: ValidationError, where: str) -> list[Problem]:
+    items = error.errors(include_url=False)
+    problems = [_problem(item, where) for item in items[:MAX_PROBLEMS]]
+    if more := len(items) - len(problems):
+        problems.append(
+            Problem(where, "no rule may be broken", f"{more} more problems", "correct these first")
+        )
+    return problems
 
 
 def _problem(item: Any, where: str) -> Problem:
@@ -100,32 +119,30 @@ def _problem(item: Any, where: str) -> Problem:
     )
 
 
-def read_mapping(path: Path) -> dict[str, Any]:
+def read_mapping(path: Path, *, bounds: Bounds | None = None) -> dict[str, Any]:
     """Reads a YAML or JSON file that must hold one mapping.
 
     Args:
         path: File whose suffix is .yaml, .yml or .json.
+        bounds: How large the document may be; by default as a configuration of its kind.
 
     Raises:
-        ConfigError: The file is missing, is no valid YAML or JSON, repeats a key or holds no
-            mapping.
+        ConfigError: The file is missing, is no valid YAML or JSON, breaks a bound, repeats a key or
+            holds no mapping; see `fedgin.documents`.
     """
+    kind = "JSON" if path.suffix == ".json" else "YAML"
+    bounds = bounds or (CONFIGURATION if kind == "JSON" else YAML)
     try:
-        text = path.read_text(encoding="utf-8")
-        data = (
-            json.loads(text, object_pairs_hook=_unique_pairs)
-            if path.suffix == ".json"
-            else yaml.load(text, Loader=_UniqueKeyLoader)  # a SafeLoader subclass
-        )
+        content = read_bounded(path, limit=bounds.size)
+        data = (parse_json if kind == "JSON" else parse_yaml)(content, bounds=bounds)
     except FileNotFoundError:
         raise ConfigError(
             Problem(str(path), "the file must exist", "no such file", "check the path")
         ) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
-        kind = "JSON" if path.suffix == ".json" else "YAML"
+    except (OSError, yaml.YAMLError, ValueError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ConfigError(
-            Problem(str(path), f"the file must be valid {kind}", reason, "correct the syntax")
+            Problem(str(path), f"the file must be valid {kind}", reason[:500], "correct the syntax")
         ) from None
     if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
         raise ConfigError(
@@ -137,21 +154,3 @@ def read_mapping(path: Path) -> dict[str, Any]:
             )
         )
     return data
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """A safe loader that refuses a repeated key, where YAML would silently keep the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        pairs = [(self.construct_object(key, deep=True), value) for key, value in node.value]
-        _unique_pairs([(str(key), None) for key, _ in pairs])
-        return super().construct_mapping(node, deep=deep)
-
-
-def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    seen: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in seen:
-            raise ValueError(f"the key '{key}' stands twice")
-        seen[key] = value
-    return seen

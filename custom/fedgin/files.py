@@ -1,14 +1,55 @@
-"""Writing files so that nobody ever reads half of one."""
+"""Writing files so that nobody ever reads half of one, and reading them within a bound."""
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 PRIVATE, SHARED = 0o600, 0o644
+MIB = 2**20
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Opens a file for reading; a pipe, a device or a folder is refused, and never waited for.
+
+    Raises:
+        OSError: There is no such file, it cannot be read, or it is no regular file.
+    """
+    # Without O_NONBLOCK a pipe without a writer would be waited for without end.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "Not a regular file", str(path))
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_bounded(path: Path, *, limit: int) -> bytes:
+    """Reads a whole file that may not be larger than a limit.
+
+    Args:
+        path: A regular file.
+        limit: Most bytes that are read.
+
+    Raises:
+        OSError: The file cannot be read, is no regular file, or is larger.
+    """
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        content = b"" if size > limit else file.read(limit + 1)
+    if size > limit or len(content) > limit:
+        raise OSError(errno.EFBIG, f"File of more than {limit} bytes", str(path))
+    return content
 
 
 def write_atomically(

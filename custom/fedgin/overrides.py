@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fedgin.documents import parse_json
 from fedgin.errors import ConfigError, Problem
 
 
@@ -64,6 +65,6 @@ def merge(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
 
 def _value(text: str) -> Any:
     try:
-        return json.loads(text)
+        return parse_json(text)
     except ValueError:  # no JSON, or a number beyond what Python reads
         return text

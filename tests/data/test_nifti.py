@@ -264,8 +264,44 @@ def test_promise_within_the_gzip_ratio_costs_what_the_stream_gives(tmp_path: Pat
     noise = np.random.default_rng(0).integers(0, 256, MIB, dtype=np.uint8).tobytes()
     path = write(tmp_path / "a.nii.gz", forge(shape=(512, 512, 1024))[:352] + noise)
     tracemalloc.start()
-    problem = refusal(path)
+    problem = refusal(path, kind="label")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 16 * MIB
     says(problem, "must hold the voxels", "1048576 of 536870912 bytes", "copy or export")
+
+
+def test_a_large_image_of_one_value_is_refused_and_its_label_map_is_read_sparingly(
+    tmp_path: Path,
+) -> None:
+    shape = (512, 512, 260)  # 65 MiB in 66 KiB
+    voxels = np.zeros(shape, dtype=np.uint8)
+    path = write(tmp_path / "a.nii.gz", forge(shape=shape, dtype=np.uint8, voxels=voxels))
+    says(refusal(path), "must not compress to less than 1/250", "68157440 bytes", "not empty")
+    tracemalloc.start()
+    label = read_nifti(path, kind="label").array
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert label.dtype == np.uint8
+    assert peak < 1.3 * voxels.nbytes
+
+
+def test_label_values_that_grow_late_widen_all_voxels(tmp_path: Path) -> None:
+    voxels = np.full((128, 128, 130), 7)
+    voxels[-1, -1, -1] = 300
+    path = write(tmp_path / "a.nii", forge(shape=voxels.shape, voxels=voxels))
+    label = read_nifti(path, kind="label").array
+    assert label.dtype == np.uint16
+    np.testing.assert_array_equal(label, voxels)
+
+
+def test_a_plain_file_that_is_too_long_is_refused_unread(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.nii", forge())
+    with path.open("r+b") as file:
+        file.truncate(2**40)  # a sparse file of 1 TiB
+    says(refusal(path, header_only=True), "must end after the voxels", "further bytes", "shape")
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.nii")
+    says(refusal(tmp_path / "a.nii"), "must exist", "not a regular file", "correct the path")

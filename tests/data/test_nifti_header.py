@@ -87,7 +87,17 @@ def changed(row: int, column: int, value: float) -> np.ndarray:
         ({"vox_offset": 352.5}, "vox_offset must be", "vox_offset 352.5", "export"),
         ({"vox_offset": np.nan}, "vox_offset must be", "vox_offset nan", "export"),
         ({"vox_offset": -np.inf}, "vox_offset must be", "vox_offset -inf", "export"),
-        ({"vox_offset": 1e30}, "must hold the voxels", "bytes promised", "copy or export"),
+        ({"vox_offset": 1e30}, "vox_offset must be", "vox_offset 1e+30", "export"),
+        ({"vox_offset": 2**26 + 368}, "vox_offset must be", "vox_offset 6.71092e+07", "export"),
+        ({"vox_offset": 2**26}, "must hold the voxels", "bytes promised", "copy or export"),
+        ({"sform_code": 9}, "place the voxels", "sform_code 9", "set sform or"),
+        ({"affine": changed(1, 3, 2e6)}, "within 1e+06 mm", "an offset of 2e+06 mm", "in mm"),
+        (
+            {"shape": (500, 500, 4), "affine": np.diag([40.0, 40.0, 3.0, 1.0])},
+            "at most 5000 mm long",
+            "edges of 20000, 20000, 12 mm",
+            "in mm",
+        ),
     ],
 )
 def test_bad_header(
@@ -238,3 +248,25 @@ def test_real_volumes(number: int) -> None:
     counts = np.bincount(label.array.ravel(), minlength=256)
     expected = {item["value"]: item["voxels"] for item in entry["labels"].values()}
     assert {value: counts[value] for value in np.flatnonzero(counts) if value} == expected
+
+
+@pytest.mark.parametrize(("check", "sound"), [((0, 0, 0, 0), True), ((13, 10, 26, 13), False)])
+def test_line_ends_that_a_transfer_as_text_changed_are_refused(
+    tmp_path: Path, check: tuple[int, ...], sound: bool
+) -> None:
+    path = write(tmp_path / "a.nii", forge(version=2, eol_check=check))
+    if sound:
+        assert read_header(path).shape == SHAPE
+    else:
+        says(refusal(path), "must begin with", "header size 540", "convert the file")
+
+
+def test_an_unknown_sform_code_leaves_the_qform(tmp_path: Path) -> None:
+    pixdim = [1, 2, 3, 4, 0, 0, 0, 0]
+    path = write(tmp_path / "a.nii", forge(sform_code=99, qform_code=1, pixdim=pixdim))
+    np.testing.assert_allclose(read_nifti(path, kind="image").affine, np.diag([2, 3, 4, 1]))
+
+
+def test_sizes_of_64_bits_are_not_wrapped_around(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.nii", forge(version=2, dim=[3, 2**32, 2**32, 2**62, 1, 1, 1, 1]))
+    says(refusal(path), "at most 1073741824 voxels", str(2**126), "crop")

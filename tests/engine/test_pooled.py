@@ -12,6 +12,7 @@ import torch
 
 from fedgin.data.prepare import PreparedSite, prepare_site
 from fedgin.engine.pooled import BEST_MODEL, HISTORY, LAST_MODEL, PooledRun, PooledTraining
+from fedgin.engine.tensor_file import read_tree
 from fedgin.engine.weights import get_weights, set_weights
 from fedgin.errors import ConfigError
 from fedgin.networks import build_network
@@ -78,8 +79,8 @@ def test_a_pooled_round_takes_the_steps_of_all_sites(
     trained: Trained, quick: ResolvedSettings
 ) -> None:
     _, _, folder, _ = trained
-    file = folder / "state" / f"state-after-round-{ROUNDS - 1}.pt"
-    state = torch.load(file, weights_only=True)
+    file = folder / "state" / f"state-after-round-{ROUNDS - 1}.safetensors"
+    state = read_tree(file)
     taken = {int(entry["step"]) for entry in state["optimizer"]["state"].values()}
     assert taken == {ROUNDS * 2 * quick.training.steps_per_round}
 

@@ -63,7 +63,7 @@ def test_the_state_lies_in_the_run_folder(work: SiteWork, tmp_path: Path) -> Non
     weights = get_weights(work.trainer.network)
     work.train(weights, round_number=0, rounds=2, validation_dice=0.1)
     files = [file.name for file in (tmp_path / "run" / "state").iterdir()]
-    assert files == ["state-after-round-0.pt"]
+    assert files == ["state-after-round-0.safetensors"]
 
 
 def test_an_abort_reaches_every_task(work: SiteWork) -> None:

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from fedgin.config import read_mapping
+from fedgin.documents import RECORD
 from fedgin.errors import ConfigError, Problem
 
 
@@ -54,7 +55,7 @@ def _run_report(path: Path) -> Path:
     from fedgin.report.run_table import render
     from fedgin.report.study.federation import write_federation_report
 
-    run = read_mapping(path)
+    run = read_mapping(path, bounds=RECORD)
     if missing := [key for key in ("title", "final", "validation", "sites") if key not in run]:
         raise ConfigError(
             Problem(

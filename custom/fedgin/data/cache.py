@@ -18,8 +18,11 @@ from typing import IO, Any
 
 import numpy as np
 
+from fedgin.confined import confined_path
 from fedgin.data.hashing import FileHashes
-from fedgin.errors import ConfigError, Problem
+from fedgin.documents import CONFIGURATION, parse_json
+from fedgin.errors import ConfigError, FedginError, Problem
+from fedgin.files import read_bounded
 from fedgin.sites.folders import CacheSettings
 
 logger = logging.getLogger(__name__)
@@ -43,7 +46,9 @@ class CacheEntry:
 
     def array(self, name: str) -> np.ndarray:
         """Opens an array, read-only and memory-mapped: its pages count only while in use."""
-        return np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        where = f"{self.folder}: '{META_FILE}'"
+        file = confined_path(self.folder, f"{name}.npy", where=where)
+        return np.load(file, mmap_mode="r", allow_pickle=False)
 
 
 class VolumeCache:
@@ -91,11 +96,11 @@ class VolumeCache:
         if not folder.exists():
             return None
         try:
-            content = json.loads((folder / META_FILE).read_bytes())
+            content = parse_json(read_bounded(folder / META_FILE, limit=CONFIGURATION.size))
             entry = CacheEntry(folder=folder, meta=content["meta"])
             for name in content["arrays"]:
                 entry.array(name)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, FedginError) as error:
             logger.warning("cache entry %s is damaged (%s) and is made again", folder, error)
             shutil.rmtree(folder, ignore_errors=True)
             return None

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from fedgin.data.nifti_header import HEADER_BYTES, NiftiHeader, parse_header
-from fedgin.data.nifti_stream import check_promise, iter_voxels, open_stream
+from fedgin.data.nifti_stream import check_image_ratio, check_promise, iter_voxels, open_stream
 from fedgin.data.volume import Volume
 from fedgin.errors import DataError, Problem
 
@@ -59,6 +59,7 @@ def read_nifti(path: Path, *, kind: Literal["image", "label"]) -> Volume:
     chunks = iter_voxels(path, header)
     where = str(path)
     if kind == "image":
+        check_image_ratio(path, header)
         flat = _image(chunks, header, where)
     elif kind == "label":
         flat = _label(chunks, header, where)
@@ -84,14 +85,18 @@ def _image(chunks: Iterable[np.ndarray], header: NiftiHeader, where: str) -> np.
 
 def _label(chunks: Iterable[np.ndarray], header: NiftiHeader, where: str) -> np.ndarray:
     buffer, tally = bytearray(), _Tally()
+    dtype: np.dtype = np.dtype(np.uint8)
     for stored in chunks:
         with np.errstate(over="ignore", invalid="ignore"):
-            buffer += tally.add(_scaled(stored, header)).tobytes()
+            values = tally.add(_scaled(stored, header))
+        if tally.highest > 255 and dtype.itemsize == 1:
+            dtype = np.dtype(np.uint16)
+            buffer = bytearray(np.frombuffer(buffer, dtype=np.uint8).astype(dtype).tobytes())
+        buffer += values.astype(dtype, copy=False).tobytes()
     problems = tally.problems(where, header.voxels)
     if problems:
         raise DataError(problems)
-    flat = np.frombuffer(buffer, dtype=np.uint16)
-    return flat.astype(np.uint8) if tally.highest <= 255 else flat
+    return np.frombuffer(buffer, dtype=dtype)
 
 
 def _scaled(stored: np.ndarray, header: NiftiHeader) -> np.ndarray:

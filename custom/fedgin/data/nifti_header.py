@@ -21,7 +21,16 @@ MAX_VOXELS = 2**30
 
 SPACING_RANGE_MM = (0.05, 50.0)
 MAX_AXIS_COSINE = 0.01
+MAX_EXTENT_MM = 5000.0
+"""Longer than any scanner's table; a few voxels of 50 mm would become gigabytes when resampled."""
+MAX_ORIGIN_MM = 1e6
+MAX_EXTENSION_BYTES = 2**26
+"""Header extensions, such as a copy of the DICOM header, are passed over up to this size."""
 _SINGULAR = 1e-6
+_CODES = range(1, 6)
+"""What the standard knows of sform_code and qform_code; 0 is none."""
+_MAGIC_2 = (b"n+2\0\r\n\x1a\n", b"n+2\0" + bytes(4))
+"""The line ends show damage by a transfer as text; some writers leave zeros."""
 
 _EXPORT_AGAIN = "export the volume again from its source"
 _SET_TRANSFORM = "set sform or qform to a voxel-to-patient transform in mm, or " + _EXPORT_AGAIN
@@ -76,6 +85,8 @@ def parse_header(raw: bytes, *, where: str) -> NiftiHeader:
     affine = _affine(fields, where, problems)
     scaling = _scaling(fields, where, problems)
     offset = _offset(fields, where, problems)
+    if shape is not None and affine is not None:
+        _check_extent(shape, affine, where, problems)
     if problems or shape is None or dtype is None or affine is None:
         raise DataError(problems)
     x, y, z = np.linalg.norm(affine[:3, :3], axis=0)
@@ -103,7 +114,7 @@ def _fields(raw: bytes, where: str) -> nib.Nifti1Header:
     for order, size in sizes.items():
         if size == 348 and raw[344:348] == b"n+1\0":
             return nib.Nifti1Header(raw[:348], endianness=order, check=False)
-        if size == 540 and raw[4:8] == b"n+2\0" and len(raw) >= 540:
+        if size == 540 and raw[4:12] in _MAGIC_2 and len(raw) >= 540:
             return nib.Nifti2Header(raw[:540], endianness=order, check=False)
     if 348 in sizes.values() and raw[344:348] == b"ni1\0":
         mend = "join the .hdr/.img pair into one .nii file"
@@ -157,9 +168,9 @@ def _dtype(fields: nib.Nifti1Header, where: str, problems: list[Problem]) -> np.
 
 
 def _affine(fields: nib.Nifti1Header, where: str, problems: list[Problem]) -> np.ndarray | None:
-    if int(fields["sform_code"]) > 0:
+    if int(fields["sform_code"]) in _CODES:
         affine = np.asarray(fields.get_sform(), dtype=np.float64)
-    elif int(fields["qform_code"]) > 0:
+    elif int(fields["qform_code"]) in _CODES:
         # The standard's own code reads any non-negative qfac, 0 included, as 1.
         fields["pixdim"][0] = -1 if fields["pixdim"][0] < 0 else 1
         try:
@@ -170,7 +181,7 @@ def _affine(fields: nib.Nifti1Header, where: str, problems: list[Problem]) -> np
             problems.append(Problem(where, rule, str(error), _SET_TRANSFORM))
             return None
     else:
-        rule = "the header must place the voxels in the patient (sform_code or qform_code > 0)"
+        rule = "the header must place the voxels in the patient (sform_code or qform_code 1 to 5)"
         found = f"sform_code {int(fields['sform_code'])}, qform_code {int(fields['qform_code'])}"
         problems.append(Problem(where, rule, found, _SET_TRANSFORM))
         return None
@@ -195,6 +206,10 @@ def _affine_fault(affine: np.ndarray) -> tuple[str, str, str] | None:
     if spacing.max() > high or 0 < spacing.min() < low:
         mend = "give lengths in mm; " + _SET_TRANSFORM
         return f"spacing must lie in {low:g} to {high:g} mm", f"spacing {listed} mm", mend
+    if abs(affine[:3, 3]).max() > MAX_ORIGIN_MM:
+        rule = f"the first voxel must lie within {MAX_ORIGIN_MM:g} mm of the origin"
+        found = f"an offset of {abs(affine[:3, 3]).max():.6g} mm"
+        return rule, found, "give lengths in mm; " + _SET_TRANSFORM
     determinant = float(np.linalg.det(columns / np.where(spacing > 0, spacing, 1)))
     if abs(determinant) < _SINGULAR:
         found = f"determinant {determinant:.3g} of the axis directions, spacing {listed} mm"
@@ -208,6 +223,16 @@ def _affine_fault(affine: np.ndarray) -> tuple[str, str, str] | None:
         rule = f"the axes must be orthogonal (cosines up to {MAX_AXIS_COSINE:g}, no shear)"
         return rule, f"cosine {cosine:.3g} between two axes", "resample onto an orthogonal grid"
     return None
+
+
+def _check_extent(
+    shape: tuple[int, int, int], affine: np.ndarray, where: str, problems: list[Problem]
+) -> None:
+    extent = np.linalg.norm(affine[:3, :3], axis=0) * shape
+    if extent.max() > MAX_EXTENT_MM:
+        rule = f"a volume must be at most {MAX_EXTENT_MM:g} mm long"
+        found = "edges of " + ", ".join(f"{length:.6g}" for length in extent) + " mm"
+        problems.append(Problem(where, rule, found, "give lengths in mm; " + _SET_TRANSFORM))
 
 
 def _scaling(
@@ -228,8 +253,9 @@ def _scaling(
 def _offset(fields: nib.Nifti1Header, where: str, problems: list[Problem]) -> int:
     offset = float(fields["vox_offset"])
     least = int(fields["sizeof_hdr"]) + 4
-    if math.isfinite(offset) and offset >= least and offset == int(offset):
+    most = least + MAX_EXTENSION_BYTES
+    if math.isfinite(offset) and least <= offset <= most and offset == int(offset):
         return int(fields["vox_offset"])
-    rule = f"vox_offset must be a whole number of bytes, {least} or more"
+    rule = f"vox_offset must be a whole number of bytes, {least} to {most}"
     problems.append(Problem(where, rule, f"vox_offset {offset:g}", _EXPORT_AGAIN))
     return 0

@@ -13,7 +13,7 @@ import numpy as np
 from fedgin.data.cache import CacheEntry, VolumeCache
 from fedgin.data.checks import check_pair, check_split, summarise_pair
 from fedgin.data.labels import LabelMap, build_label_map
-from fedgin.data.preprocess import normalise, resample, to_ras
+from fedgin.data.preprocess import check_resampled, normalise, resample, to_ras
 from fedgin.data.slab import slab_bounds
 from fedgin.data.sources import Case, list_cases
 from fedgin.data.split import SPLITS, split_cases
@@ -234,7 +234,9 @@ def _prepare_case(
     key: str,
 ) -> CacheEntry:
     spacing = settings.geometry.spacing
-    image = resample(to_ras(pair.image), spacing=spacing, order=1)
+    upright = to_ras(pair.image)
+    check_resampled(case.name, upright, spacing=spacing)
+    image = resample(upright, spacing=spacing, order=1)
     label = resample(to_ras(pair.label), spacing=spacing, order=0)
     intensities = normalise(
         image.array, modality=site.config.modality, ct_window=settings.task.ct_window

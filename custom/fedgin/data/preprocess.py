@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import nibabel
 import numpy as np
 from scipy import ndimage
 
+from fedgin.data.nifti_header import MAX_VOXELS
 from fedgin.data.volume import Volume
+from fedgin.errors import DataError, Problem
 
 MR_CLIP_PERCENTILE = 99.5
 
@@ -22,6 +26,46 @@ def to_ras(volume: Volume) -> Volume:
     return Volume(array=array, affine=volume.affine @ inverse)
 
 
+def resampled_shape(
+    volume: Volume, *, spacing: tuple[float | None, float | None, float | None]
+) -> tuple[int, int, int]:
+    """Computes the shape that `resample` gives.
+
+    Args:
+        volume: The volume.
+        spacing: Target spacing in mm along the array axes; None keeps the volume's own.
+    """
+    old = np.array(volume.spacing)
+    wanted = np.array([o if s is None else s for o, s in zip(old, spacing, strict=True)])
+    x, y, z = np.maximum(1, np.round(np.array(volume.array.shape) * old / wanted))
+    return int(x), int(y), int(z)
+
+
+def check_resampled(
+    case: str, volume: Volume, *, spacing: tuple[float | None, float | None, float | None]
+) -> None:
+    """Refuses a volume that resampling would blow up.
+
+    Args:
+        case: Name of the case, for messages.
+        volume: The volume, reoriented.
+        spacing: As for `resample`.
+
+    Raises:
+        DataError: The result would have more than `MAX_VOXELS` voxels.
+    """
+    shape = resampled_shape(volume, spacing=spacing)
+    if math.prod(shape) > MAX_VOXELS:
+        raise DataError(
+            Problem(
+                case,
+                f"a volume must have at most {MAX_VOXELS} voxels at the job's spacing",
+                f"shape {shape}",
+                "crop the volume, or train at a larger 'spacing'",
+            )
+        )
+
+
 def resample(
     volume: Volume, *, spacing: tuple[float | None, float | None, float | None], order: int
 ) -> Volume:
@@ -32,9 +76,7 @@ def resample(
         spacing: Target spacing in mm along the array axes; None keeps the volume's own.
         order: 1 for linear interpolation (images), 0 for the nearest neighbour (labels).
     """
-    old = np.array(volume.spacing)
-    wanted = np.array([o if s is None else s for o, s in zip(old, spacing, strict=True)])
-    shape = np.maximum(1, np.round(np.array(volume.array.shape) * old / wanted)).astype(int)
+    shape = np.array(resampled_shape(volume, spacing=spacing))
     ratio = np.array(volume.array.shape) / shape
     if np.allclose(ratio, 1.0, atol=1e-9):
         return volume

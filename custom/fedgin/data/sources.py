@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from fedgin.config import read_mapping
-from fedgin.data.checks import read_pair
+from fedgin.confined import ConfinedFolder
+from fedgin.data.file_cases import (
+    DATALIST_SPLITS,
+    FileCase,
+    datalist_entries,
+    file_cases,
+    globbed_cases,
+    listed_entries,
+)
 from fedgin.data.hashing import FileHashes
 from fedgin.data.volume import LabelledVolume
 from fedgin.errors import ConfigError, DataError, Problem
 from fedgin.sites.lookup import Site
-from fedgin.sites.schema import CaseFiles, DatalistData, GlobbedData, ListedData, PhantomData
+from fedgin.sites.schema import GlobbedData, ListedData, PhantomData
 from fedgin.tasks import Task
 
-DATALIST_SPLITS = {"training": "train", "validation": "validation", "test": "test"}
+__all__ = ["DATALIST_SPLITS", "Case", "FileCase", "PhantomScan", "list_cases"]
 
 
 class Case(Protocol):
@@ -44,31 +50,6 @@ class Case(Protocol):
         Raises:
             DataError: One or both break a rule.
         """
-
-
-@dataclass(frozen=True)
-class FileCase:
-    """A case in two NIfTI files."""
-
-    name: str
-    patient: str
-    image: Path
-    label: Path
-    fixed_split: str | None = None
-
-    def content_key(self, hashes: FileHashes) -> str:
-        """Returns the hashes of both files."""
-        if not (self.image.is_file() and self.label.is_file()):
-            self.load()  # the reader names all that is missing
-        try:
-            return f"files {hashes.of(self.image)} {hashes.of(self.label)}"
-        except OSError:
-            self.load()  # the reader names what cannot be read
-            raise
-
-    def load(self) -> LabelledVolume:
-        """Reads both files."""
-        return read_pair(self.name, self.image, self.label)
 
 
 @dataclass(frozen=True)
@@ -130,12 +111,13 @@ def list_cases(site: Site, task: Task) -> list[Case]:
                     "correct the path or mount the data",
                 )
             )
+        folder = ConfinedFolder(root)
         if isinstance(dataset, ListedData):
-            cases = _file_cases(root, [(entry, None) for entry in dataset.cases])
+            cases = [*file_cases(folder, list(listed_entries(site, dataset)))]
         elif isinstance(dataset, GlobbedData):
-            cases = list(_globbed_cases(root, dataset))
+            cases = [*globbed_cases(folder, dataset, site)]
         else:
-            cases = _file_cases(root, list(_datalist_entries(root, dataset)))
+            cases = [*file_cases(folder, list(datalist_entries(folder, dataset, site)))]
     if not cases:
         raise DataError(
             Problem(str(site.path), "a site needs at least one case", "none", "check 'dataset'")
@@ -166,97 +148,6 @@ def _phantom_cases(site: Site, dataset: PhantomData, task: Task) -> Iterable[Cas
             seed=dataset.seed,
             index=index,
         )
-
-
-def _stem(path: Path) -> str:
-    return re.sub(r"\.nii(\.gz)?$", "", path.name, flags=re.IGNORECASE)
-
-
-def _file_cases(root: Path, entries: Sequence[tuple[CaseFiles, str | None]]) -> list[Case]:
-    """Names cases by their image files, or by their paths where file names repeat (s0001/ct)."""
-    stems = [_stem(Path(entry.image)) for entry, _ in entries]
-    names = stems
-    if len(set(stems)) < len(stems):
-        folders = [Path(entry.image).parent for entry, _ in entries]
-        names = [(folder / stem).as_posix() for folder, stem in zip(folders, stems, strict=True)]
-    return [
-        FileCase(
-            name=name,
-            patient=entry.patient or name,
-            image=root / entry.image,
-            label=root / entry.label,
-            fixed_split=split,
-        )
-        for name, (entry, split) in zip(names, entries, strict=True)
-    ]
-
-
-def _globbed_cases(root: Path, dataset: GlobbedData) -> Iterable[Case]:
-    prefix, suffix = dataset.images.split("*")
-    for image in sorted(root.glob(dataset.images)):
-        relative = image.relative_to(root).as_posix()
-        name = relative[len(prefix) : len(relative) - len(suffix)]
-        patient = name
-        if dataset.patient is not None:
-            match = re.search(dataset.patient, name)
-            if match is None or not match.group(1):
-                raise DataError(
-                    Problem(
-                        str(image),
-                        f"the case's name must match 'dataset.patient' ({dataset.patient})",
-                        f"'{name}'",
-                        "correct the regular expression or the file's name",
-                    )
-                )
-            patient = match.group(1)
-        label = root / dataset.labels.replace("*", name)
-        yield FileCase(name=name, patient=patient, image=image, label=label)
-
-
-def _datalist_entries(root: Path, dataset: DatalistData) -> Iterable[tuple[CaseFiles, str | None]]:
-    path = root / dataset.file
-    datalist = read_mapping(path)
-    # A list with labelled cases under `training` alone leaves the split to the site's file.
-    problems = [
-        Problem(
-            f"{path}: key '{key}'",
-            "the key must hold a list",
-            repr(datalist[key])[:120],
-            "correct it",
-        )
-        for key in DATALIST_SPLITS
-        if not isinstance(datalist.get(key, []), list)
-    ]
-    if problems:
-        raise DataError(problems)
-    fixed = bool(datalist.get("validation")) or any(
-        isinstance(entry, dict) for entry in datalist.get("test", [])
-    )
-    for key, split in DATALIST_SPLITS.items():
-        for number, entry in enumerate(datalist.get(key, [])):
-            if key == "test" and isinstance(entry, str):
-                continue  # the MSD lists test images without labels: nothing to measure there
-            if not (
-                isinstance(entry, dict)
-                and isinstance(entry.get("image"), str)
-                and isinstance(entry.get("label"), str)
-                and isinstance(entry.get("patient", ""), str)
-            ):
-                problems.append(
-                    Problem(
-                        f"{path}: {key}[{number}]",
-                        "an entry must hold 'image' and 'label' as text",
-                        repr(entry)[:120],
-                        "correct the entry",
-                    )
-                )
-                continue
-            files = CaseFiles(
-                image=entry["image"], label=entry["label"], patient=entry.get("patient")
-            )
-            yield files, split if fixed else None
-    if problems:
-        raise DataError(problems)
 
 
 def _refuse_repeated_names(site: Site, cases: list[Case]) -> None:

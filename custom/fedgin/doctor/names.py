@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from fedgin.config import read_mapping
+from fedgin.confined import confined_path
 from fedgin.data.sources import DATALIST_SPLITS, Case, FileCase
+from fedgin.documents import CONFIGURATION, parse_json
 from fedgin.errors import FedginError
+from fedgin.files import read_bounded
 from fedgin.sites.lookup import Site
 from fedgin.sites.schema import DatalistData, GlobbedData, ListedData, PatientSplit
 
@@ -63,8 +65,9 @@ def _files(root: Path, dataset: ListedData | GlobbedData | DatalistData) -> Iter
             yield from (str(path) for path in root.glob(pattern))
     else:
         try:
-            content = json.loads((root / dataset.file).read_bytes())
-        except (OSError, ValueError, RecursionError):
+            file = confined_path(root, dataset.file, where="dataset.file")
+            content = parse_json(read_bounded(file, limit=CONFIGURATION.size))
+        except (OSError, ValueError, FedginError):
             return
         if isinstance(content, dict):
             yield from _leaves([content.get(key) for key in DATALIST_SPLITS])

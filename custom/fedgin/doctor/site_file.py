@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import re
 from dataclasses import replace
 
@@ -56,7 +57,7 @@ def _in_kit(subject: Subject) -> Finding:
             f"no {inside.name} in the kit's local folder",
             "copy the file there, or set FEDGIN_SITE_CONFIGS where the kit is started",
         )
-    if inside.read_bytes() != subject.file.read_bytes():
+    if not filecmp.cmp(inside, subject.file, shallow=False):
         return failed(
             name,
             f"the kit's local/{inside.name} is another than the file that was checked",

@@ -12,11 +12,13 @@ from typing import Any
 
 import torch
 
+from fedgin.documents import RECORD, parse_json
+from fedgin.engine.tensor_file import read_tree, write_tree
 from fedgin.engine.weights import Weights
 from fedgin.errors import FedginError, Problem
 from fedgin.files import write_atomically
 
-FORMAT = 2
+FORMAT = 3
 SUFFIX = ".ckpt"
 CHECKPOINT_FILE = f"checkpoint{SUFFIX}"
 """Name of the checkpoint that a job carries in its config folder."""
@@ -80,20 +82,20 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
         "record": json.dumps(checkpoint.record),
     }
     content["sha256"] = _digest(content)
-    write_atomically(path, lambda file: torch.save(content, file))
+    write_atomically(path, lambda file: write_tree(file, content))
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Reads a checkpoint; nothing but tensors and plain values is unpickled.
+    """Reads a checkpoint, from which nothing but tensors and plain values can come.
 
     Raises:
         CheckpointError: The file is missing, damaged or no checkpoint.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = read_tree(path)
         if content["format"] != FORMAT:
             raise ValueError(f"format {content['format']!r}")
-        # torch reads over a flipped bit without a word.
+        # A flipped bit in a tensor would be read over without a word.
         if content["sha256"] != _digest(content):
             raise ValueError("its content is not what was written: the hashes differ")
         checkpoint = Checkpoint(
@@ -104,20 +106,32 @@ def load_checkpoint(path: Path) -> Checkpoint:
             weights=_arrays(content["weights"]) or {},
             best_weights=_arrays(content["best_weights"]),
             control=_arrays(content["control"]),
-            record=json.loads(content["record"]),
+            record=_mapping(parse_json(content["record"], bounds=RECORD)),
         )
         if not LINEAGE.fullmatch(checkpoint.lineage):
             raise ValueError(f"lineage {checkpoint.lineage!r}")
-    except Exception as error:  # torch.load raises almost anything on damaged files
+        if not 0 <= checkpoint.finished_rounds <= checkpoint.total_rounds:
+            raise ValueError(
+                f"{checkpoint.finished_rounds} of {checkpoint.total_rounds} rounds finished"
+            )
+        if not all(isinstance(text, str) for pair in checkpoint.job.items() for text in pair):
+            raise ValueError("a job whose files are no texts")
+    except Exception as error:  # content of a wrong type fails anywhere
         raise CheckpointError(
             Problem(
                 str(path),
                 f"a checkpoint is a whole file of format {FORMAT} that a server wrote",
-                f"{type(error).__name__}: {error}".splitlines()[0],
+                f"{type(error).__name__}: {error}".splitlines()[0][:300],
                 "name another checkpoint of the run: a server keeps the last ones side by side",
             )
         ) from None
     return checkpoint
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"a record that is a {type(value).__name__}")
+    return value
 
 
 def _digest(content: Mapping[str, Any]) -> str:

@@ -7,7 +7,8 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from fedgin.files import write_atomically
+from fedgin.documents import RECORD, parse_json
+from fedgin.files import read_bounded, write_atomically
 
 
 def note_round(file: Path, *, round_number: int, values: Mapping[str, float]) -> None:
@@ -31,4 +32,9 @@ def read_history(file: Path) -> dict[int, dict[str, float | None]]:
     """Reads what `note_round` wrote, by round; empty where there is no file."""
     if not file.is_file():
         return {}
-    return {int(number): values for number, values in json.loads(file.read_text()).items()}
+    return {
+        int(number): values
+        for number, values in parse_json(
+            read_bounded(file, limit=RECORD.size), bounds=RECORD
+        ).items()
+    }

@@ -14,11 +14,13 @@ from typing import Any
 
 import torch
 
+from fedgin.engine.tensor_file import read_tree, write_tree
+from fedgin.errors import DataError, Problem
 from fedgin.files import write_atomically
 
 logger = logging.getLogger(__name__)
 
-_NAME = re.compile(r"state-after-round-(\d+)\.pt")
+_NAME = re.compile(r"state-after-round-(\d+)\.safetensors")
 KEPT = 3
 
 
@@ -33,7 +35,7 @@ def save_state(folder: Path, *, round_number: int, state: dict[str, Any]) -> Non
         state: Tensors and plain values.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_atomically(_file(folder, round_number), lambda file: torch.save(state, file))
+    write_atomically(_file(folder, round_number), lambda file: write_tree(file, state))
     for old in saved_rounds(folder):
         if old <= round_number - KEPT or old > round_number:
             _file(folder, old).unlink(missing_ok=True)
@@ -41,6 +43,9 @@ def save_state(folder: Path, *, round_number: int, state: dict[str, Any]) -> Non
 
 def load_state(folder: Path, *, before_round: int, device: torch.device) -> dict[str, Any] | None:
     """Reads the newest state from before a round.
+
+    Raises:
+        DataError: The file is damaged.
 
     Returns:
         The state, or None where there is none: in a first round, or at a site that joined late.
@@ -58,9 +63,20 @@ def load_state(folder: Path, *, before_round: int, device: torch.device) -> dict
             before_round,
             max(earlier),
         )
-    state: dict[str, Any] = torch.load(
-        _file(folder, max(earlier)), map_location=device, weights_only=True
-    )
+    file = _file(folder, max(earlier))
+    try:
+        state = read_tree(file, device=device)
+        if not isinstance(state, dict):
+            raise ValueError(f"a {type(state).__name__}, no mapping")
+    except (OSError, ValueError) as error:
+        raise DataError(
+            Problem(
+                str(file),
+                "the state between rounds must be whole",
+                str(error)[:300],
+                "remove the file: the round goes on without it, from the state before it",
+            )
+        ) from None
     return state
 
 
@@ -87,4 +103,4 @@ def saved_rounds(folder: Path) -> list[int]:
 
 
 def _file(folder: Path, round_number: int) -> Path:
-    return folder / f"state-after-round-{round_number}.pt"
+    return folder / f"state-after-round-{round_number}.safetensors"

@@ -16,6 +16,7 @@ from nvflare.app_common.app_event_type import AppEventType
 from nvflare.widgets.widget import Widget
 
 from fedgin.engine.checkpoint import SUFFIX, Checkpoint, load_checkpoint, save_checkpoint
+from fedgin.engine.torch_file import load_torch
 from fedgin.engine.weights import Weights
 from fedgin.errors import ConfigError, FedginError, Problem
 from fedgin.files import write_atomically
@@ -140,7 +141,7 @@ class CheckpointKeeper(Widget):
         file = self._persistor(fl_ctx).best_model_file
         if not file.is_file():
             return None
-        return self._arrays(torch.load(file, map_location="cpu", weights_only=True)["model"])
+        return self._arrays(load_torch(file)["model"])
 
     def _arrays(self, weights: Mapping[str, Any]) -> Weights:
         return {name: torch.as_tensor(array).numpy() for name, array in weights.items()}

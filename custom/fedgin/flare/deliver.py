@@ -15,6 +15,7 @@ from nvflare.apis.impl.controller import Controller
 from nvflare.apis.shareable import Shareable
 from nvflare.apis.signal import Signal
 
+from fedgin.engine.torch_file import load_torch
 from fedgin.errors import FedginError
 from fedgin.flare.checkpoints import CheckpointKeeper
 from fedgin.flare.context import job_settings, run_folder
@@ -126,7 +127,7 @@ class DeliverModel(Controller):
         settle_best(record, persistor)
         files = {"best": persistor.best_model_file, "last": persistor.last_model_file}
         model = "best" if record.best_round is not None and files["best"].is_file() else "last"
-        state = torch.load(files[model], map_location="cpu", weights_only=True)["model"]
+        state = load_torch(files[model])["model"]
         weights = {name: self._array(value) for name, value in state.items()}
         content = pack_weights(weights)
         card = make_card(

@@ -92,12 +92,12 @@ class SiteLearner(Learner):
 
     def get_model_for_validation(self, model_name: str, fl_ctx: FLContext) -> Shareable:
         """Returns the site's own model after its last round."""
-        import torch
+        from fedgin.engine.torch_file import load_torch
 
         file = run_folder(fl_ctx) / LOCAL_MODEL_FILE
         if not file.is_file():
             return make_reply(ReturnCode.EMPTY_RESULT)
-        state = torch.load(file, map_location="cpu", weights_only=True)
+        state = load_torch(file)
         weights = {name: tensor.numpy() for name, tensor in state.items()}
         return DXO(data_kind=DataKind.WEIGHTS, data=weights).to_shareable()
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import json
+import re
 import shutil
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from fedgin.config import read_mapping
+from fedgin.confined import confined_path
+from fedgin.documents import parse_json
 from fedgin.engine.checkpoint import (
     CHECKPOINT_FILE,
     Checkpoint,
     CheckpointError,
     load_checkpoint,
 )
-from fedgin.errors import Problem
+from fedgin.errors import DataError, Problem
 from fedgin.jobs.export import CONFIG, SERVER_FILE, add_code, check_out, write_json
 from fedgin.package import PACKAGE_FILE, check_package
+
+_JOB_FILE = re.compile(r"meta\.json|app/config/[^/]+\.json")
 
 
 def resume_job(file: Path, out: Path, *, byoc: bool) -> Checkpoint:
@@ -64,12 +68,19 @@ def resume_job(file: Path, out: Path, *, byoc: bool) -> Checkpoint:
 
 def _write_files(files: Mapping[str, str], out: Path) -> None:
     for name, text in files.items():
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts:
+        try:
+            target = confined_path(out, name, where="the checkpoint's job")
+        except DataError as error:
+            raise CheckpointError(error.problems) from None
+        if not _JOB_FILE.fullmatch(name):
             raise CheckpointError(
-                Problem(name, "a job's file lies in the job", "it does not", "use a server's own")
+                Problem(
+                    "the checkpoint's job",
+                    "a checkpoint brings settings only: meta.json and app/config/*.json",
+                    "a file of another kind",
+                    "use a checkpoint that a server wrote",
+                )
             )
-        target = out / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
 
@@ -89,7 +100,11 @@ def _set_rounds(server: dict[str, Any], *, first: int, rounds: int) -> None:
 
 def describe(checkpoint: Checkpoint) -> str:
     """Says in a line what a checkpoint holds."""
-    name = json.loads(checkpoint.job.get("meta.json", "{}")).get("name", "a job")
+    try:
+        meta = parse_json(checkpoint.job.get("meta.json", "{}"))
+    except ValueError:
+        meta = {}
+    name = meta.get("name", "a job") if isinstance(meta, dict) else "a job"
     return (
         f"run {checkpoint.lineage} of {name}: {checkpoint.finished_rounds} of "
         f"{checkpoint.total_rounds} rounds finished"

@@ -9,10 +9,15 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from fedgin.config import StrictModel, parse, read_mapping
+from fedgin.documents import Bounds, parse_json
 from fedgin.errors import FedginError, Problem
+from fedgin.files import MIB
 from fedgin.settings import TrainingSettings
 
 MODEL_FILE, CARD_FILE = "model.safetensors", "model_card.json"
+
+CARD = Bounds(size=16 * MIB, values=2_000_000)
+"""A card lists the contributions of every round."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Lineage = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -154,8 +159,8 @@ def card_from_text(text: str, *, where: str) -> ModelCard:
         ConfigError: It is no card; an unknown key names the nearest one.
     """
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        content = parse_json(text, bounds=CARD)
+    except ValueError as error:
         raise ReleaseError(
             Problem(where, "a card must be valid JSON", str(error), "send the model again")
         ) from None
@@ -178,4 +183,4 @@ def read_card(file: Path) -> ModelCard:
                 "copy the whole release folder",
             )
         )
-    return parse(ModelCard, read_mapping(file), where=str(file))
+    return parse(ModelCard, read_mapping(file, bounds=CARD), where=str(file))

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from fedgin.errors import Problem
-from fedgin.files import write_atomically
+from fedgin.files import MIB, read_bounded, write_atomically
 from fedgin.release.card import (
     CARD_FILE,
     MODEL_FILE,
@@ -23,6 +23,9 @@ from fedgin.release.card import (
 )
 
 SUFFIX = ".safetensors"
+MAX_ITEM_BYTES = 8
+MAX_HEADER_BYTES = 100 * MIB
+"""What the safetensors library accepts."""
 
 
 @dataclass(frozen=True)
@@ -151,4 +154,21 @@ def read_release(path: Path) -> ReleasedModel:
                 "name the release folder that a run left at the server, or a site's copy",
             )
         )
-    return check_release(file.read_bytes(), read_card(file.parent / CARD_FILE), where=str(file))
+    card = read_card(file.parent / CARD_FILE)
+    return check_release(_content(file, card), card, where=str(file))
+
+
+def _content(file: Path, card: ModelCard) -> bytes:
+    """Reads the weights file, which may be no larger than its card lets it be."""
+    limit = MAX_ITEM_BYTES * card.weights.parameters + MAX_HEADER_BYTES
+    try:
+        return read_bounded(file, limit=limit)
+    except OSError as error:
+        raise ReleaseError(
+            Problem(
+                str(file),
+                f"the weights must be a file of at most {limit} bytes, by its card",
+                error.strerror or type(error).__name__,
+                "copy the release folder again",
+            )
+        ) from None

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from fedgin.config import StrictModel
+from fedgin.confined import name_fault
 from fedgin.sites.folders import (
     CacheSettings,
     LedgerSettings,
@@ -100,6 +101,8 @@ class GlobbedData(_RootedData):
         path = PurePosixPath(pattern)
         if path.is_absolute():
             raise ValueError("the pattern must be relative to the data root")
+        if fault := name_fault(pattern):
+            raise ValueError(f"{fault[0]} (the pattern has {fault[1]})")
         return path.as_posix()  # without './' and '//', which no file found would show
 
     @field_validator("patient")

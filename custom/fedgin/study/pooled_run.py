@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import time
 from pathlib import Path
-from pickle import UnpicklingError
 
 import torch
 
@@ -13,6 +12,7 @@ import fedgin
 from fedgin.engine.patient_scores import patient_scores
 from fedgin.engine.pooled import BEST_MODEL, PooledTraining
 from fedgin.engine.site_work import STATE_FOLDER, none_if_nan
+from fedgin.engine.torch_file import load_torch
 from fedgin.engine.weights import Weights
 from fedgin.errors import DataError, Problem
 from fedgin.package import package_hash, package_root
@@ -75,9 +75,9 @@ def load_model(file: Path) -> Weights:
         DataError: The file is missing or damaged.
     """
     try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
+        content = load_torch(file)
         return {name: torch.as_tensor(value).numpy() for name, value in content["model"].items()}
-    except (OSError, RuntimeError, ValueError, EOFError, LookupError, UnpicklingError) as error:
+    except (DataError, RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise DataError(
             Problem(

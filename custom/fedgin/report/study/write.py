@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fedgin.documents import RECORD, parse_json
 from fedgin.errors import ConfigError, Problem
-from fedgin.files import SHARED, write_atomically
+from fedgin.files import SHARED, read_bounded, write_atomically
 from fedgin.report.study import comparison_tables, provenance, tables
 from fedgin.report.study.conventions import convention_texts
 from fedgin.report.study.gallery import Plan, plan_figures
@@ -76,7 +77,7 @@ def read_record(path: Path) -> dict[str, Any]:
     """
     mend = "take a folder that `fedgin study` wrote"
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = parse_json(read_bounded(path, limit=RECORD.size), bounds=RECORD)
     except (OSError, ValueError) as error:
         raise ConfigError(
             Problem(str(path), "a study's record is JSON", str(error), mend)
