@@ -10,6 +10,7 @@ from typing import Any
 
 from fedgin.approval.app_hash import app_hash
 from fedgin.config import read_mapping
+from fedgin.documents import parse_json
 from fedgin.errors import ApprovalError, Problem
 
 EVERYBODY = "@ALL"
@@ -93,7 +94,7 @@ def _rewritten(app: Path) -> Iterator[str]:
     for file in sorted(app.glob("config/config_fed_*")):
         text = file.read_text(encoding="utf-8", errors="replace")
         try:
-            submitted = json.dumps(json.loads(text), indent=2) + "\n"
+            submitted = json.dumps(parse_json(text), indent=2) + "\n"
         except (ValueError, RecursionError):
             submitted = ""  # not JSON: FLARE has other formats, and writes them in its own way
         if text != submitted:

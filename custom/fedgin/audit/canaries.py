@@ -10,6 +10,7 @@ from typing import Any
 from fedgin.audit.canary_sites import BROKEN, PLACES, SOUND, plant
 from fedgin.audit.row import AuditRow, Figure
 from fedgin.audit.search import Found, search
+from fedgin.documents import parse_json
 from fedgin.errors import ConfigError, Problem
 from fedgin.jobs.export import export_job
 from fedgin.study.sites import checkout
@@ -103,8 +104,8 @@ def simulate_canaries(folder: Path) -> None:
 def _ask_for_error_messages(job: Path) -> None:
     """Lets the job send FLARE's error events to the server, which writes them to TensorBoard."""
     config = job / "app/config"
-    client: dict[str, Any] = json.loads((config / "config_fed_client.json").read_text())
-    server: dict[str, Any] = json.loads((config / "config_fed_server.json").read_text())
+    client: dict[str, Any] = parse_json((config / "config_fed_client.json").read_text())
+    server: dict[str, Any] = parse_json((config / "config_fed_server.json").read_text())
     _component(client, "event_to_fed")["events_to_convert"] += LOG_EVENTS
     _component(server, "tb_receiver")["events"] += [f"fed.{event}" for event in LOG_EVENTS]
     (config / "config_fed_client.json").write_text(json.dumps(client))

@@ -7,6 +7,7 @@ import logging
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from fedgin.documents import parse_json
 from fedgin.dp_sgd_settings import DpSgdSettings
 from fedgin.errors import FedginError, Problem
 from fedgin.files import write_atomically
@@ -131,7 +132,7 @@ class SgdAccount:
     def _read(self) -> tuple[int, list[SgdSteps]]:
         if not self._file.is_file():
             return 0, []
-        content = json.loads(self._file.read_text())
+        content = parse_json(self._file.read_text())
         return int(content["rounds"]), [SgdSteps(**entry) for entry in content["spent"]]
 
 

@@ -7,13 +7,13 @@ no longer in it, or a file that is gone, would mean no filter at all.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from nvflare.apis.job_def import JobMetaKey
 
+from fedgin.documents import parse_json
 from fedgin.errors import ConfigError, Problem
 
 MEND = "copy privacy.json from site_configs/hospital into the kit's local folder"
@@ -50,7 +50,7 @@ def check_scope(job_meta: Mapping[str, Any], privacy_file: Path) -> str:
 
 def _scopes(file: Path) -> tuple[set[str], str | None]:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = parse_json(file.read_text(encoding="utf-8"))
         names = {scope["name"] for scope in content["scopes"]}
     except FileNotFoundError:
         raise ConfigError(

@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime
 import fcntl
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from fedgin.config import parse
+from fedgin.documents import parse_json
 from fedgin.errors import ConfigError, DataError, Problem
 from fedgin.ledger.entry import Entry
 
@@ -94,7 +94,7 @@ def read(file: Path) -> LedgerFile:
     for number, line in enumerate(lines, 1):
         where = f"{file}: line {number}"
         try:
-            entry = parse(Entry, json.loads(line), where=where)
+            entry = parse(Entry, parse_json(line), where=where)
         except (ValueError, ConfigError):
             problems.append(_problem(where, "no entry of a ledger"))
         else:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from fedgin.documents import parse_json
 from fedgin.errors import ConfigError, Problem
 from fedgin.files import write_atomically
 from fedgin.privacy.accounting import epsilon_of_loss, loss_of_release
@@ -129,7 +130,7 @@ def _read(file: Path) -> Spent:
     if not file.is_file():
         return Spent(0, 0.0)
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = parse_json(file.read_text(encoding="utf-8"))
         spent = Spent(int(content["releases"]), float(content["loss"]))
         if spent.releases < 1 or not (spent.loss > 0 and math.isfinite(spent.loss)):
             raise ValueError
