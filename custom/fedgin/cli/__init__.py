@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
-from fedgin.cli import bench, compare, doctor, job, phantom, prepare, report, study, train
+from fedgin.cli import audit, bench, compare, doctor, job, phantom, prepare, report, study, train
 from fedgin.errors import FedginError
 
 
@@ -29,6 +29,7 @@ def build_app() -> typer.Typer:
     app.command("report")(report.report)
     app.command("bench")(bench.bench)
     app.command("doctor")(doctor.doctor)
+    app.command("audit")(audit.audit)
     app.add_typer(job.build_app(), name="job")
     return app
 
