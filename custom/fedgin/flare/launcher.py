@@ -6,12 +6,16 @@ import logging
 import threading
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+from nvflare.apis.fl_constant import FLContextKey
 from nvflare.apis.fl_context import FLContext
 from nvflare.apis.job_launcher_spec import JobHandleSpec, JobReturnCode
 from nvflare.app_common.job_launcher.client_process_launcher import ClientProcessJobLauncher
 from nvflare.app_common.job_launcher.process_launcher import ProcessHandle
+
+from fedgin.flare.scope_check import check_scope
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +45,15 @@ class RelaunchingLauncher(ClientProcessJobLauncher):
         self._relaunches = relaunches
 
     def launch_job(self, job_meta: dict[str, Any], fl_ctx: FLContext) -> JobHandleSpec:
-        """Starts the job's process."""
+        """Starts the job's process, in a scope that the site has.
+
+        Raises:
+            ConfigError: The site's privacy.json is missing or has no such scope: FLARE reports that
+                the job could not be started here.
+        """
+        workspace = fl_ctx.get_prop(FLContextKey.WORKSPACE_OBJECT)
+        scope = check_scope(job_meta, Path(workspace.get_site_privacy_file_path()))
+        logger.info("the job runs in the site's scope '%s'", scope)
         launch = partial(super().launch_job, job_meta, fl_ctx)
         return RelaunchingHandle(launch, relaunches=self._relaunches)
 

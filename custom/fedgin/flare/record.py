@@ -16,7 +16,7 @@ from nvflare.widgets.widget import Widget
 from fedgin.errors import ConfigError, FedginError, Problem
 from fedgin.flare.context import job_settings, received_contribution
 from fedgin.flare.job_files import carried_model
-from fedgin.flare.site_meta import read_meta
+from fedgin.flare.site_meta import read_meta, read_privacy
 from fedgin.release.card import CARD_FILE, read_card
 from fedgin.report.run_record import RunRecord, SiteMetrics
 
@@ -114,7 +114,7 @@ class RecordKeeper(Widget):
         record = self.record
         # A job that goes on begins a round anew that was broken off.
         record.contributions[number], record.started[number] = [], []
-        for part in (record.refused, record.late, record.shares):
+        for part in (record.refused, record.late, record.shares, record.privacy):
             part.pop(number, None)
 
     def _task_taken(self, fl_ctx: FLContext) -> None:
@@ -176,6 +176,8 @@ class RecordKeeper(Widget):
         self.record.contributions.setdefault(number, []).append(site)
         slices = read_meta(contribution.dxo).slices
         self.record.training_slices[site] = int(slices)
+        if (loss := read_privacy(contribution.dxo)) is not None:
+            self.record.privacy.setdefault(number, {})[site] = list(loss)
         message = contribution.dxo.get_meta_prop(MetaKey.INITIAL_METRICS)
         try:
             # Measured before round n (from 0): the global model after n rounds.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 from nvflare.apis.dxo import DXO
@@ -10,7 +12,11 @@ from fedgin.engine.site_weights import SiteFacts
 
 MODALITY, CASES, SLICES = "fedgin_modality", "fedgin_cases", "fedgin_slices"
 SITE_META_KEYS = (MODALITY, CASES, SLICES)
-"""All keys of ours in the meta of an update."""
+"""All keys of ours that a Learner writes into the meta of an update."""
+PRIVACY = "fedgin_privacy"
+"""Privacy loss of the run so far, `{"epsilon": ..., "delta": ...}`, from the site's filter."""
+PRIVACY_BUDGET_SPENT = "PRIVACY_BUDGET_SPENT"
+"""Return code of a site that sends no update because its privacy budget is spent."""
 LARGEST = 1e12
 """A count above this is no number of slices; sums of such counts stay exact enough."""
 
@@ -30,6 +36,28 @@ def read_meta(dxo: DXO) -> SiteFacts:
     if modality not in ("CT", "MR"):
         raise ValueError(f"the modality {modality!r}, neither CT nor MR")
     return SiteFacts(modality=modality, cases=_count(dxo, CASES), slices=_count(dxo, SLICES))
+
+
+def read_privacy(dxo: DXO) -> tuple[float, float] | None:
+    """Reads the privacy loss that a site says its run has had.
+
+    Returns:
+        Epsilon and delta; None where the site has no such filter.
+
+    Raises:
+        ValueError: They are no epsilon and delta.
+    """
+    loss = dxo.get_meta_prop(PRIVACY)
+    if loss is None:
+        return None
+    if not isinstance(loss, Mapping) or set(loss) != {"epsilon", "delta"}:
+        raise ValueError(f"{PRIVACY} without epsilon and delta")
+    epsilon, delta = loss["epsilon"], loss["delta"]
+    if any(isinstance(v, bool) or not isinstance(v, (int, float)) for v in (epsilon, delta)):
+        raise ValueError(f"{PRIVACY} with other than numbers")
+    if not (epsilon >= 0 and math.isfinite(epsilon) and 0 < delta < 1):
+        raise ValueError(f"{PRIVACY} out of range")
+    return float(epsilon), float(delta)
 
 
 def _count(dxo: DXO, key: str) -> float:

@@ -16,7 +16,8 @@ from nvflare.app_common.app_constant import AlgorithmConstants, AppConstants
 
 from fedgin.engine.site_weights import SiteFacts
 from fedgin.flare.context import Contribution
-from fedgin.flare.site_meta import read_meta
+from fedgin.flare.site_meta import read_meta, read_privacy
+from fedgin.privacy.precision import widen_halves
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -28,8 +29,8 @@ class SiteUpdate:
     Attributes:
         site: Name of the site.
         facts: What it says of its data.
-        difference: Weights after its round minus the global ones.
-        control: The change of its SCAFFOLD control; None elsewhere.
+        difference: Weights after its round minus the global ones; what came in float16 is float32.
+        control: The change of its SCAFFOLD control, likewise; None elsewhere.
     """
 
     site: str
@@ -81,6 +82,7 @@ def read_update(
         raise ValueError(f"{site} answered {code}")
     try:
         facts = read_meta(dxo)
+        read_privacy(dxo)
     except ValueError as error:
         raise ValueError(f"{site} sent {error}") from None
     model = fl_ctx.get_prop(AppConstants.GLOBAL_MODEL)
@@ -90,7 +92,12 @@ def read_update(
         raise ValueError(f"{site} sent other arrays than the model's: {odd[:3]}")
     for arrays in (difference, control or {}):
         _check_arrays(site, arrays, weights)
-    return SiteUpdate(site=site, facts=facts, difference=difference, control=control)
+    return SiteUpdate(
+        site=site,
+        facts=facts,
+        difference=widen_halves(difference),
+        control=None if control is None else widen_halves(control),
+    )
 
 
 def _parts(site: str, dxo: DXO, *, controls: bool) -> tuple[Arrays, Arrays | None]:

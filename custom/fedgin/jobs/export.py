@@ -18,6 +18,7 @@ from fedgin.jobs.carried_model import (
     settings_of_model,
 )
 from fedgin.jobs.rules import PLACES, set_rules
+from fedgin.jobs.upload import UPLOAD_KEYS, set_upload
 from fedgin.jobs.workflow import set_workflow
 from fedgin.overrides import merge, parse_overrides
 from fedgin.package import PACKAGE_FILE, package_files, package_hash, package_root
@@ -48,7 +49,8 @@ def export_job(
             leaves app/custom out, for sites that installed the package, and writes resources.json
             with the class allow-list that goes into their kit's local folder.
         overrides: `key=value` texts, for training settings, for the server's top-level values
-            such as `num_rounds`, and for its rules; see `fedgin.federation_settings`.
+            such as `num_rounds`, for its rules, see `fedgin.federation_settings`, and for what is
+            done to updates on their way, see `fedgin.jobs.upload`.
         model: A released model that the job shall start from, or measure. A job without settings
             of its own, such as jobs/evaluate, takes those of the model.
 
@@ -61,12 +63,13 @@ def export_job(
     """
     _check_folders(job, out)
     released = find_model(job / CONFIG, model)
-    settings, server = _overridden(job, overrides, released)
+    settings, server, client = _overridden(job, overrides, released)
     shutil.copytree(
         job, out, ignore=shutil.ignore_patterns("custom", "__pycache__"), dirs_exist_ok=True
     )
     write_json(out / CONFIG / SETTINGS_FILE, settings)
     write_json(out / CONFIG / SERVER_FILE, server)
+    write_json(out / CONFIG / CLIENT_FILE, client)
     _set_min_clients(out, server)
     if released is not None:
         carry(released, out / CONFIG)
@@ -134,17 +137,18 @@ def check_out(out: Path) -> None:
 
 def _overridden(
     job: Path, assignments: Sequence[str], released: ReleasedModel | None
-) -> tuple[dict[str, Any], dict[str, Any]]:
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     file = job / CONFIG / SETTINGS_FILE
     own = file.is_file()
     settings = read_mapping(file) if own else settings_of_model(released, job=job)
     server = read_mapping(job / CONFIG / SERVER_FILE)
+    client = read_mapping(job / CONFIG / CLIENT_FILE)
     tunable = {
         key
         for key, value in server.items()
         if isinstance(value, (int, float)) and key != "format_version"
     }
-    training = set(TrainingSettings.model_fields) | set(PLACES)
+    training = {*TrainingSettings.model_fields, *PLACES, *UPLOAD_KEYS}
     allowed = (training if own else EVALUATION_SETTINGS) | tunable
     overrides = parse_overrides(assignments)
     problems = [
@@ -171,6 +175,7 @@ def _overridden(
     if problems:
         raise ConfigError(problems)
     rules = {key: overrides.pop(key) for key in PLACES if key in overrides}
+    upload = {key: overrides.pop(key) for key in UPLOAD_KEYS if key in overrides}
     settings = merge(settings, {k: v for k, v in overrides.items() if k not in tunable})
     resolved = parse(TrainingSettings, settings, where="training settings").resolve()
     from fedgin.engine.objectives import check_algorithm
@@ -185,7 +190,8 @@ def _overridden(
     server.update({key: value for key, value in overrides.items() if key in tunable})
     set_workflow(server, algorithm=resolved.training.algorithm)
     set_rules(server, rules)
-    return settings, server
+    set_upload(client, upload, algorithm=resolved.training.algorithm)
+    return settings, server, client
 
 
 def named_classes(job: Path) -> list[str]:

@@ -7,14 +7,16 @@ import io
 
 from fedgin.report.run_record import RunRecord
 
-COLUMNS = ("round", "site", "modality", "contribution", "weight", "reason")
+COLUMNS = ("round", "site", "modality", "contribution", "weight", "reason", "epsilon", "delta")
 ACCEPTED, REFUSED, LATE, MISSING = "accepted", "refused", "late", "missing"
 
 
 def contributions_csv(record: RunRecord) -> str:
     """Lists every round that began with every site, rounds counted from 1.
 
-    `weight` is the site's share in the round's average; it is empty where there was none.
+    `weight` is the site's share in the round's average; it is empty where there was none. `epsilon`
+    and `delta` are what the site says that its updates of the run have cost so far; they are empty
+    where it adds no noise.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
@@ -24,7 +26,9 @@ def contributions_csv(record: RunRecord) -> str:
         for site in sorted({*record.sites, *given}):
             state, reason = contribution_of(record, site, number)
             weight = f"{shares[site]:.6f}" if site in shares else ""
-            writer.writerow([number + 1, site, record.modality_of(site), state, weight, reason])
+            loss = [f"{part:.6g}" for part in record.privacy.get(number, {}).get(site, ())]
+            row = [number + 1, site, record.modality_of(site), state, weight, reason]
+            writer.writerow([*row, *(loss or ["", ""])])
     return text.getvalue()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from fedgin.report.run_record import RunRecord, SiteMetrics
 
-BY_ROUND = ("started", "refused", "late", "shares")
+BY_ROUND = ("started", "refused", "late", "shares", "privacy")
 """Fields by round that older checkpoints lack."""
 
 

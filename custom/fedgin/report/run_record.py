@@ -109,6 +109,7 @@ class RunRecord:
         refused: By round and site why its answer was refused.
         late: By round and site what came of an answer that missed the round's end.
         shares: By round and site its share in the average.
+        privacy: By round and site the epsilon and delta that it says its updates so far have cost.
     """
 
     title: str = "federated run"
@@ -132,6 +133,7 @@ class RunRecord:
     refused: dict[int, dict[str, str]] = field(default_factory=dict)
     late: dict[int, dict[str, str]] = field(default_factory=dict)
     shares: dict[int, dict[str, float]] = field(default_factory=dict)
+    privacy: dict[int, dict[str, list[float]]] = field(default_factory=dict)
 
     def pin_modality(self, site: str, modality: str) -> None:
         """Keeps the modality that a site first names, for the life of the run.
@@ -155,6 +157,14 @@ class RunRecord:
     def score(self, reports: Mapping[str, SiteMetrics], part: str = "validation") -> float:
         """Returns the mean over modalities of the mean over sites."""
         return score_of(reports, part)
+
+    def privacy_losses(self) -> dict[str, list[float]]:
+        """Returns the last epsilon and delta of each site that named any."""
+        return {
+            site: loss
+            for number in sorted(self.privacy)
+            for site, loss in self.privacy[number].items()
+        }
 
     def failures(self) -> list[str]:
         """Says in words what went wrong; empty where every site did its part in every round."""

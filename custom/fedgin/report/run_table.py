@@ -23,6 +23,7 @@ def render(record: RunRecord) -> str:
     if record.final:
         lines += _test_table(record)
         lines += _class_table(record)
+    lines += _privacy_lines(record)
     if record.released is not None:
         holders = [site for site in record.sites if record.receipts.get(site) == record.released]
         lines += [
@@ -31,6 +32,12 @@ def render(record: RunRecord) -> str:
         ]
     lines += [f"{name}: {path}" for name, path in record.files.items()]
     return "\n".join(lines) + "\n"
+
+
+def _privacy_lines(record: RunRecord) -> list[str]:
+    losses = sorted(record.privacy_losses().items())
+    lines = [f"{site}: epsilon {epsilon:.3f}, delta {delta:g}" for site, (epsilon, delta) in losses]
+    return ["", "Privacy loss of the updates, as the sites say", *lines] if lines else []
 
 
 def to_json(record: RunRecord) -> dict[str, Any]:

@@ -1,0 +1,159 @@
+"""What may leave a site, rebuilt value by value: whatever is not listed here is refused."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fedgin.flare.site_meta import CASES, LARGEST, MODALITY, SLICES
+from fedgin.metrics.summary import checked_summary
+from fedgin.report.run_record import SiteMetrics
+from fedgin.tasks import TASKS
+
+ARRAY_NAME = re.compile(r"[A-Za-z0-9_.]{1,200}")
+FLOATS, FLOATS_AND_COUNTS = ("f2", "f4", "f8"), ("f2", "f4", "f8", "i8")
+_HASH = re.compile(r"[0-9a-f]{64}")
+_PARTS = ("validation", "test")
+_PART_KEYS = {"dice", "per_class", "cases", "summary"}
+_CLASSES = {name for task in TASKS.values() for name in task.class_names}
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def check_arrays(
+    arrays: Any, *, dtypes: tuple[str, ...] = FLOATS, shapes: Shapes | None = None
+) -> dict[str, np.ndarray]:
+    """Checks named arrays.
+
+    Args:
+        arrays: What should be arrays by name, at least one.
+        dtypes: Types that they may have, as numpy writes them, in the machine's byte order.
+        shapes: The shapes that they must have, for all names; None where these are not known.
+
+    Returns:
+        The same arrays.
+
+    Raises:
+        ValueError: A name, type, shape or value is not allowed. No value is quoted.
+    """
+    if not isinstance(arrays, Mapping) or not arrays:
+        raise ValueError("arrays by name are needed, at least one")
+    for name, array in arrays.items():
+        if not isinstance(name, str) or not ARRAY_NAME.fullmatch(name):
+            raise ValueError("an array's name must be letters, digits, '_' and '.'")
+        # A subclass or a type with metadata could carry more than numbers.
+        if type(array) is not np.ndarray or array.dtype.metadata is not None:
+            raise ValueError(f"'{name}' must be a plain array; found {type(array).__name__}")
+        if array.dtype.isnative is False or array.dtype.str[1:] not in dtypes:
+            raise ValueError(f"'{name}' must be of {', '.join(dtypes)}; found {array.dtype.str}")
+        if not np.isfinite(array).all():
+            raise ValueError(f"'{name}' has values that are not finite")
+    if shapes is not None and {name: a.shape for name, a in arrays.items()} != dict(shapes):
+        raise ValueError("names and shapes must be those of the model that the task brought")
+    return dict(arrays)
+
+
+def clean_metrics(message: Any, *, parts: tuple[str, ...] = _PARTS) -> dict[str, Any]:
+    """Rebuilds metrics from the keys, class names and numbers that they may have.
+
+    Args:
+        message: What a site would send; see `fedgin.engine.site_work.SiteWork.metrics`.
+        parts: The parts that it may have.
+
+    Raises:
+        ValueError: There is anything else in it.
+    """
+    metrics = SiteMetrics.from_message(message)
+    if unknown := set(message) - {"modality", *parts}:
+        raise ValueError(f"metrics have {len(unknown)} unknown keys")
+    clean: dict[str, Any] = {"modality": str(metrics.modality)}
+    for name in parts:
+        if (part := message.get(name)) is not None:
+            clean[name] = _clean_part(part)
+    return clean
+
+
+def _clean_part(part: Mapping[str, Any]) -> dict[str, Any]:
+    if unknown := set(part) - _PART_KEYS:
+        raise ValueError(f"a part of the metrics has {len(unknown)} unknown keys")
+    if not set(part["per_class"]) <= _CLASSES:
+        raise ValueError("metrics name a class that no task has")
+    clean: dict[str, Any] = {
+        "dice": _number(part.get("dice")),
+        "per_class": {str(name): _number(value) for name, value in part["per_class"].items()},
+        "cases": int(clean_count(part.get("cases", 0))),
+    }
+    if "summary" in part:
+        clean["summary"] = {
+            str(name): {
+                str(metric): _clean_summary(value, metric=metric)
+                for metric, value in by_metric.items()
+            }
+            for name, by_metric in part["summary"].items()
+        }
+    return clean
+
+
+def _clean_summary(value: Any, *, metric: str) -> dict[str, Any]:
+    summary = checked_summary(value, metric=metric)
+    return {
+        "count": int(clean_count(summary["count"])),
+        "mean": _number(summary["mean"]),
+        "sd": _number(summary["sd"]),
+        "histogram": [int(clean_count(count)) for count in summary["histogram"]],
+    }
+
+
+def clean_receipt(message: Any, *, key: str) -> dict[str, str]:
+    """Rebuilds the receipt of a delivered model, a SHA-256 under one key.
+
+    Raises:
+        ValueError: There is anything else in it.
+    """
+    if not isinstance(message, Mapping) or set(message) != {key}:
+        raise ValueError("a receipt has one key")
+    if not isinstance(message[key], str) or not _HASH.fullmatch(message[key]):
+        raise ValueError("a receipt is 64 hexadecimal digits")
+    return {key: str(message[key])}
+
+
+def clean_facts(meta: Mapping[str, Any], *, steps_key: str) -> dict[str, Any]:
+    """Rebuilds what an update says of its site: modality and counts. Other keys are left out.
+
+    Raises:
+        ValueError: A modality is unknown or a count is none.
+    """
+    clean: dict[str, Any] = {}
+    if MODALITY in meta:
+        if meta[MODALITY] not in ("CT", "MR"):
+            raise ValueError("the modality must be CT or MR")
+        clean[MODALITY] = str(meta[MODALITY])
+    for key in (CASES, SLICES, steps_key):
+        if key in meta:
+            clean[key] = clean_count(meta[key])
+    return clean
+
+
+def clean_count(value: Any) -> int | float:
+    """Returns a count as a plain number.
+
+    Raises:
+        ValueError: It is none, or too large to be one.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError("a count must be a number")
+    if not 0 <= value <= LARGEST:  # false for nan
+        raise ValueError(f"a count must be in [0, {LARGEST:g}]")
+    return int(value) if isinstance(value, int) else float(value)
+
+
+def _number(value: Any) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not math.isfinite(value):
+        raise ValueError("a metric must be a finite number")
+    return float(value)
