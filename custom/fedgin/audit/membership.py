@@ -41,8 +41,8 @@ PATIENTS = 8
 ROUNDS, STEPS = 4, 90
 MAX_NORM = 4.0
 EPSILONS = (10.0, 1e5)
-PATCHES = 24
-LEAK, GUESS = 0.75, 0.65
+PATCHES = 48
+LEAK, GUESS = 0.7, 0.65
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ PROTOCOLS = {
 }
 SHARE = 0.25
 TRIM = 0.2
-LOSS = 0.1
+LOSS = 0.15
 """Dice that a defended model may lie below the clean one."""
 HARM = 0.3
 """Dice by which each of the first three attacks must lower the undefended model."""
