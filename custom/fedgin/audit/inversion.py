@@ -184,9 +184,11 @@ def heart_window(case: PreparedCase) -> tuple[np.ndarray, np.ndarray]:
     label = np.asarray(case.label)
     z = int(label.sum(axis=(1, 2)).argmax())
     centre = np.argwhere(label[z]).mean(axis=0).round().astype(int)
-    corner = np.clip(centre - SIZE // 2, 0, np.array(label.shape[1:]) - SIZE)
-    window = (z, *(slice(start, start + SIZE) for start in corner))
-    return np.asarray(case.image[window], dtype=np.float64), label[window]
+    y, x = np.clip(centre - SIZE // 2, 0, np.array(label.shape[1:]) - SIZE)
+    image, mask = (
+        np.asarray(volume[z, y : y + SIZE, x : x + SIZE]) for volume in (case.image, label)
+    )
+    return image.astype(np.float64), mask
 
 
 def _by_slice(

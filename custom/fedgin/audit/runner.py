@@ -15,7 +15,15 @@ from fedgin.threads import set_threads
 
 logger = logging.getLogger(__name__)
 
-LONGEST_FIRST = ("utility", "inversion", "poisoning", "canaries", "backdoor", "membership")
+LONGEST_FIRST = (
+    "canaries",
+    "poisoning",
+    "hostile_headers",
+    "inversion",
+    "membership",
+    "utility",
+    "backdoor",
+)
 """Rows to start first, so that no long row is alone at the end; the others follow."""
 
 
