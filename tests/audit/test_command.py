@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from fedgin.audit.registry import ROWS, choose_rows
 from fedgin.audit.row import AuditRow, Figure
-from fedgin.audit.runner import run_rows
+from fedgin.audit.runner import run_row, run_rows
 from fedgin.audit.table import as_json, figure_text
 from fedgin.cli import build_app
 from fedgin.errors import ConfigError
@@ -61,6 +61,15 @@ def test_json_has_the_figures_and_null_for_what_is_not_a_number() -> None:
         {"name": "open", "value": None, "unit": "dB", "interval": [0.25, 0.75]}
     ]
     assert report["rows"]["a"]["defended"][0]["value"] == 2.0
+
+
+def test_a_row_that_breaks_off_in_its_own_process_keeps_its_words(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "a file").write_text("")
+    broken = run_row("utility", folder=tmp_path / "a file", seed=0)
+    assert not broken.holds
+    assert "FileExistsError" in broken.bound
 
 
 @pytest.mark.slow

@@ -71,9 +71,15 @@ def run_rows(
 
 
 def run_row(name: str, *, folder: Path, seed: int) -> AuditRow:
-    """Runs one row in this process; its folder is made."""
-    folder.mkdir(parents=True, exist_ok=True)
-    return load_row(name)(folder=folder, seed=seed)
+    """Runs one row in this process; its folder is made. One that breaks off has failed."""
+    start = time.perf_counter()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return load_row(name)(folder=folder, seed=seed)
+    except Exception as error:
+        # Whatever a row raises, the other rows' figures are worth having.
+        logger.exception("row %s broke off", name)
+        return _broken(name, error, seconds=time.perf_counter() - start)
 
 
 def _turn(name: str) -> int:
@@ -81,16 +87,19 @@ def _turn(name: str) -> int:
 
 
 def _row_of(name: str, future: Future[AuditRow], *, start: float) -> AuditRow:
-    # Whatever a row raises, the other rows' figures are worth having; the row itself has failed.
+    # The process itself may have been killed, for memory for example.
     error = future.exception()
     if error is None:
         return future.result()
-    logger.error("row %s broke off", name, exc_info=error)
+    return _broken(name, error, seconds=time.perf_counter() - start)
+
+
+def _broken(name: str, error: BaseException, *, seconds: float) -> AuditRow:
     return AuditRow(
         attack=name,
         without=(),
         defended=(),
         bound=f"the row must run to its end; {type(error).__name__}: {error}",
         holds=False,
-        seconds=time.perf_counter() - start,
+        seconds=seconds,
     )
