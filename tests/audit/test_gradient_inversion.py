@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
@@ -20,6 +22,15 @@ from fedgin.losses import build_loss
 SIZE = 16
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """On images so small a second thread only waits."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def slices(number: int) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(number)
     noise = torch.randn((2, 1, SIZE, SIZE), generator=generator, dtype=torch.float64)
@@ -31,7 +42,7 @@ def test_the_loss_is_the_training_loss() -> None:
     images, labels = slices(0)
     scores = smooth_network(seed=0)(images[:1])
     expected = build_loss()(scores, labels[:1])
-    assert float(slice_loss(scores, labels[0])) == pytest.approx(float(expected), abs=1e-6)
+    assert slice_loss(scores, labels[0]).item() == pytest.approx(expected.item(), abs=1e-6)
 
 
 def test_the_gradient_of_each_slice_is_that_of_plain_back_propagation() -> None:
