@@ -38,14 +38,14 @@ from fedgin.seeding import numpy_generator
 
 ROUNDS, STEPS = 6, 15
 ATTACKED_ROUNDS = (4, 5)
-PLANTING_STEPS = 90
+PLANTING_STEPS = 140
 ATTACKER = "site-5"
 PATIENTS = {"site-1": 3, "site-2": 3, "site-3": 3, "site-4": 3, ATTACKER: 1}
 SIDE, CHECK = 8, 2
 BRIGHT, DARK = 1.0, -1.0
 MAX_NORM = 3.0
 """Near the norm of an honest update of these sites."""
-SUCCESS, FAILURE, LOSS = 0.7, 0.2, 0.1
+SUCCESS, FAILURE, LOSS = 0.5, 0.2, 0.1
 
 
 @dataclass(frozen=True)
