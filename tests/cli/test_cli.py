@@ -59,7 +59,7 @@ def refusal(
 def test_help_names_every_verb() -> None:
     result = call("--help")
     assert result.exit_code == 0
-    for verb in ("phantom", "prepare", "train", "compare", "bench", "doctor", "job"):
+    for verb in ("phantom", "prepare", "train", "compare", "bench", "doctor", "audit", "job"):
         assert verb in result.output
         assert call(verb, "--help").exit_code == 0
 

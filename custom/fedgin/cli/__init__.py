@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from fedgin.cli import (
+    audit,
     bench,
     compare,
     doctor,
@@ -43,6 +44,7 @@ def build_app() -> typer.Typer:
     app.command("doctor")(doctor.doctor)
     app.command("ledger")(ledger.ledger)
     app.command("purge")(purge.purge)
+    app.command("audit")(audit.audit)
     app.add_typer(job.build_app(), name="job")
     return app
 
