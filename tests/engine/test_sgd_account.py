@@ -84,6 +84,6 @@ def test_a_round_number_from_far_off_is_refused_at_once(tmp_path: Path) -> None:
 
 
 def test_the_epsilon_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="fedgin"):
         spend(tmp_path, 0)
     assert f"DP-SGD after 1 rounds: epsilon {epsilon(1):.4g} at delta 1e-05" in caplog.text

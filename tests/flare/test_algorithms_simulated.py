@@ -17,6 +17,8 @@ from fedgin.settings import read_settings
 
 from .conftest import QUICK, ROUNDS, SimulatedRun, simulate
 
+pytestmark = pytest.mark.slow
+
 SITES = ("site-1", "site-2")
 RUNS = {
     "scaffold": ("algorithm=scaffold",),

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import py_compile
+import shutil
 import uuid
 import zipfile
 from collections.abc import Callable
@@ -244,7 +245,9 @@ def test_an_archive_with_a_link_is_refused(site: Site) -> None:
         site.deploy(ApprovedCodeDeployer(), data=data.getvalue())
 
 
-def test_what_changed_on_the_disk_is_not_launched(site: Site) -> None:
+def test_what_changed_on_the_disk_is_not_launched(site: Site, repository: Path) -> None:
+    policy = repository / "site_configs" / "hospital" / "privacy.json"
+    shutil.copy(policy, site.kit / "local")
     deployer = ApprovedCodeDeployer()
     job, _ = site.deploy(deployer)
     context = context_of(deployer, site.workspace, job)
