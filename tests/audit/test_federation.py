@@ -93,7 +93,9 @@ def test_each_defence_keeps_the_average_near_the_honest_one(attack: str) -> None
             assert not error < 2
         else:
             # One of five that pulls the other way with a quarter of the weight: 5/8 are lost.
-            assert error < (0.9 if rule == "gate" and attack == "inflated count" else 0.2), rule
+            assert error < (
+                0.9 if rule == poisoning.GATE and attack == "inflated count" else 0.2
+            ), rule
 
 
 def test_the_bound_of_poisoning_fails_for_a_defence_that_is_fedavg() -> None:

@@ -37,10 +37,12 @@ from fedgin.audit.federation import (
 from fedgin.audit.row import AuditRow, Figure
 from fedgin.data.prepare import PreparedCase
 from fedgin.engine.averaging import average_updates
-from fedgin.engine.norm_gate import NormGate
-from fedgin.engine.robust import coordinate_median, norm_of, trimmed_mean
+from fedgin.engine.robust import coordinate_median, trimmed_mean
+from fedgin.engine.round_norms import accepted_norms, refuse_large
 from fedgin.engine.site_weights import capped_weights
+from fedgin.engine.update_norms import update_norms
 from fedgin.engine.weights import Weights
+from fedgin.federation_settings import UpdateGate
 
 ROUNDS, STEPS = 5, 12
 POISONER = "site-5"
@@ -52,6 +54,7 @@ PROTOCOLS = {
     POISONER: "arterial",
 }
 SHARE = 0.25
+GATE = f"gate and share at most {SHARE:g}"
 TRIM = 0.2
 LOSS = 0.15
 """Dice that a defended model may lie below the clean one."""
@@ -189,13 +192,22 @@ def tamper_of(attack: str) -> Tamper:
 
 
 def gated() -> Aggregate:
-    """Makes FedAvg behind a gate, which remembers the norms of earlier rounds."""
-    gate = NormGate()
+    """Makes FedAvg behind the server's gate at its defaults, with a limit on a site's share."""
+    gate = UpdateGate()
+    norms: dict[int, dict[str, dict[str, float]]] = {}
+    accepted: dict[int, list[str]] = {}
 
     def aggregate(received: Mapping[str, Contribution]) -> Weights:
-        finite = _finite(received)
-        refused = gate.check({site: norm_of(part.update) for site, part in finite.items()})
+        number, finite = len(norms), _finite(received)
+        norms[number] = {site: update_norms(part.update) for site, part in finite.items()}
+        refused = refuse_large(
+            norms[number],
+            accepted=accepted_norms(norms, accepted, before=number),
+            factor=gate.factor,
+            rounds=gate.rounds,
+        )
         passed = {site: part for site, part in finite.items() if site not in refused}
+        accepted[number] = list(passed)
         claimed = {site: part.slices for site, part in passed.items()}
         return average_updates(loaders(passed), weights=capped_weights(claimed, max_share=SHARE))
 
@@ -208,7 +220,7 @@ def _finite(received: Mapping[str, Contribution]) -> dict[str, Contribution]:
 
 AGGREGATIONS: Mapping[str, Callable[[], Aggregate]] = {
     "FedAvg": lambda: fedavg,
-    "gate": gated,
+    GATE: gated,
     "median": lambda: lambda received: coordinate_median(loaders(_finite(received))),
     "trimmed mean": lambda: lambda received: trimmed_mean(loaders(_finite(received)), trim=TRIM),
 }

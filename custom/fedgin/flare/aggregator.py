@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,7 +10,6 @@ from nvflare.apis.dxo import DXO, DataKind
 from nvflare.apis.event_type import EventType
 from nvflare.apis.fl_context import FLContext
 from nvflare.apis.shareable import Shareable
-from nvflare.app_common.abstract.aggregator import Aggregator
 from nvflare.app_common.app_constant import AlgorithmConstants, AppConstants
 from nvflare.app_common.app_event_type import AppEventType
 
@@ -19,17 +17,18 @@ from fedgin.config import parse
 from fedgin.engine.aggregation import aggregate_updates, describe, shortage
 from fedgin.engine.averaging import control_update
 from fedgin.engine.round_norms import CONTROLS, accepted_norms, refuse_large
-from fedgin.engine.site_weights import SiteFacts, capped_weights, site_weights
+from fedgin.engine.site_weights import capped_weights, site_weights
 from fedgin.engine.update_norms import WEIGHTS, update_norms
 from fedgin.errors import FedginError
 from fedgin.federation_settings import Aggregation, FederationSettings, Weighting, check_controls
-from fedgin.flare.context import Contribution, received_contribution, run_folder, run_stopped
+from fedgin.flare.context import Contribution, run_folder, run_stopped
 from fedgin.flare.held_updates import Arrays, HeldUpdates
 from fedgin.flare.record import RecordKeeper, find_record
-from fedgin.flare.site_update import LateUpdate, check_round, read_update
+from fedgin.flare.round_aggregator import RoundAggregator, current_round
+from fedgin.flare.site_update import read_update
 
 
-class OrderedWeightedAggregator(Aggregator):
+class OrderedWeightedAggregator(RoundAggregator):
     """Holds a round's updates and makes one of them, in the order of the sites' names.
 
     FLARE's own aggregator adds updates as they arrive, so that with three or more sites two runs
@@ -74,7 +73,7 @@ class OrderedWeightedAggregator(Aggregator):
         Raises:
             ConfigError: A rule is unknown, out of range or fits no other.
         """
-        super().__init__()
+        super().__init__(record_id)
         rules = {
             "weighting": weighting,
             "max_weight_share": max_weight_share,
@@ -88,15 +87,10 @@ class OrderedWeightedAggregator(Aggregator):
         self._rules = parse(FederationSettings, rules, where=where)
         if controls:
             check_controls(self._rules, where=where)
-        self._record_id = record_id
-        # A late answer comes in another thread, perhaps while the round is averaged.
-        self._lock = threading.Lock()
-        self._closed: int | None = None
         self._with_controls = controls
         self._held = HeldUpdates(spool_above_mb * 1e6)
         self._updates: dict[str, Callable[[], Arrays]] = {}
         self._controls: dict[str, Callable[[], Arrays]] = {}
-        self._facts: dict[str, SiteFacts] = {}
         self._norms: dict[str, dict[str, float]] = {}
         self._refused: set[str] = set()
 
@@ -112,30 +106,8 @@ class OrderedWeightedAggregator(Aggregator):
             if self._updates and (reason := self._shortage(fl_ctx)):
                 self.system_panic(reason, fl_ctx)
 
-    def accept(self, shareable: Shareable, fl_ctx: FLContext) -> bool:
-        """Takes a site's update; one that breaks a rule is refused, and log and record say why."""
-        try:
-            contribution = received_contribution(shareable)
-        except ValueError as error:
-            self.log_error(fl_ctx, f"contribution refused: {error}", fire_event=False)
-            return False
-        site = contribution.site
-        current = int(fl_ctx.get_prop(AppConstants.CURRENT_ROUND))
-        keeper = find_record(fl_ctx, self._record_id)
-        try:
-            with self._lock:
-                check_round(contribution, current=current, closed=current == self._closed)
-                self._take(contribution, shareable, fl_ctx, keeper)
-        except LateUpdate as error:
-            self.log_warning(fl_ctx, f"contribution refused: {error}", fire_event=False)
-            keeper.note_late(site, contribution.round_number, str(error))
-            return False
-        except ValueError as error:
-            self.log_error(fl_ctx, f"contribution refused: {error}", fire_event=False)
-            keeper.note_refused(site, current, str(error))
-            self._refused.add(site)
-            return False
-        return True
+    def _note_refused(self, site: str) -> None:
+        self._refused.add(site)
 
     def _take(
         self,
@@ -147,8 +119,6 @@ class OrderedWeightedAggregator(Aggregator):
         update = read_update(contribution, shareable, fl_ctx, controls=self._with_controls)
         site = update.site
         keeper.pin_modality(site, update.facts.modality)
-        if site in self._updates:
-            raise ValueError(f"{site} answered round {contribution.round_number + 1} twice")
         norms = update_norms(update.difference)
         difference = self._keep(site, update.difference, fl_ctx)
         if update.control is not None:
@@ -166,11 +136,9 @@ class OrderedWeightedAggregator(Aggregator):
 
     def _close(self, fl_ctx: FLContext) -> None:
         """Ends a round, once: what comes from now on is late, and what is too large is refused."""
-        current = int(fl_ctx.get_prop(AppConstants.CURRENT_ROUND))
-        with self._lock:
-            if self._closed == current:
-                return
-            self._closed = current
+        current = current_round(fl_ctx)
+        if not self._close_once(current):
+            return
         keeper = find_record(fl_ctx, self._record_id)
         keeper.note_aggregation(describe(self._rules))
         keeper.note_norms(current, self._norms)
@@ -188,7 +156,7 @@ class OrderedWeightedAggregator(Aggregator):
                 part.pop(site, None)
 
     def _shortage(self, fl_ctx: FLContext) -> str | None:
-        number = int(fl_ctx.get_prop(AppConstants.CURRENT_ROUND)) + 1
+        number = current_round(fl_ctx) + 1
         reason = shortage(self._rules, accepted=len(self._updates), refused=self._n_refused())
         return f"round {number}: {reason}" if reason else None
 
@@ -207,10 +175,9 @@ class OrderedWeightedAggregator(Aggregator):
             RuntimeError: No update was accepted in this round, or too few; FLARE then stops the
                 job.
         """
-        current = int(fl_ctx.get_prop(AppConstants.CURRENT_ROUND))
+        current = current_round(fl_ctx)
         if run_stopped(fl_ctx):
-            with self._lock:
-                self._closed = current
+            self._close_once(current)
             self.log_info(fl_ctx, f"round {current + 1} is not averaged", fire_event=False)
             self.reset(fl_ctx)
             return DXO(data_kind=DataKind.COLLECTION, data={}).to_shareable()

@@ -66,6 +66,22 @@ def check_round(contribution: Contribution, *, current: int, closed: bool) -> No
         raise LateUpdate(f"{site} answered round {number + 1} when it was over")
 
 
+def read_facts(contribution: Contribution, shareable: Shareable) -> SiteFacts:
+    """Reads what an answer says of its site, whatever else it holds.
+
+    Raises:
+        ValueError: The answer is an error, or says something that cannot be.
+    """
+    code = shareable.get_return_code()
+    if code and code != ReturnCode.OK:
+        raise ValueError(f"{contribution.site} answered {code}")
+    try:
+        read_privacy(contribution.dxo)
+        return read_meta(contribution.dxo)
+    except ValueError as error:
+        raise ValueError(f"{contribution.site} sent {error}") from None
+
+
 def read_update(
     contribution: Contribution, shareable: Shareable, fl_ctx: FLContext, *, controls: bool
 ) -> SiteUpdate:
@@ -81,14 +97,7 @@ def read_update(
         ValueError: The result breaks a rule.
     """
     site, dxo = contribution.site, contribution.dxo
-    code = shareable.get_return_code()
-    if code and code != ReturnCode.OK:
-        raise ValueError(f"{site} answered {code}")
-    try:
-        facts = read_meta(dxo)
-        read_privacy(dxo)
-    except ValueError as error:
-        raise ValueError(f"{site} sent {error}") from None
+    facts = read_facts(contribution, shareable)
     model = fl_ctx.get_prop(AppConstants.GLOBAL_MODEL)
     weights = None if model is None else model[ModelLearnableKey.WEIGHTS]
     difference, control = _parts(site, dxo, controls=controls)

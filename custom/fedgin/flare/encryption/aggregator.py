@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import threading
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,27 +11,24 @@ from typing import Any
 import numpy as np
 from nvflare.apis.dxo import DXO, DataKind, MetaKey
 from nvflare.apis.event_type import EventType
-from nvflare.apis.fl_constant import ReturnCode
 from nvflare.apis.fl_context import FLContext
 from nvflare.apis.shareable import Shareable
-from nvflare.app_common.abstract.aggregator import Aggregator
-from nvflare.app_common.app_constant import AppConstants
 from nvflare.app_opt.he.constant import HE_ALGORITHM_CKKS
 
 from fedgin.config import parse
 from fedgin.encryption.ciphertext import Sealed, as_array, average_ciphertexts, read_vector
-from fedgin.engine.site_weights import SiteFacts, capped_weights, site_weights, weight_shares
+from fedgin.engine.site_weights import capped_weights, site_weights, weight_shares
 from fedgin.errors import FedginError
 from fedgin.federation_settings import FederationSettings, Weighting
-from fedgin.flare.context import Contribution, received_contribution, run_folder, run_stopped
+from fedgin.flare.context import Contribution, run_folder, run_stopped
 from fedgin.flare.encryption.keys import load_context
 from fedgin.flare.encryption.site_filters import job_layout
 from fedgin.flare.record import RecordKeeper, find_record
-from fedgin.flare.site_meta import read_meta
-from fedgin.flare.site_update import LateUpdate, check_round
+from fedgin.flare.round_aggregator import RoundAggregator, current_round
+from fedgin.flare.site_update import read_facts
 
 
-class EncryptedAggregator(Aggregator):
+class EncryptedAggregator(RoundAggregator):
     """Averages a round's updates, which the server cannot read, in the order of the sites' names.
 
     FLARE's HEInTimeAccumulateWeightedAggregator takes plain updates too and can weight only by what
@@ -59,17 +55,12 @@ class EncryptedAggregator(Aggregator):
         Raises:
             ConfigError: A weighting is unknown or a share out of range.
         """
-        super().__init__()
+        super().__init__(record_id)
         rules = {"weighting": weighting, "max_weight_share": max_weight_share}
         self._rules = parse(FederationSettings, rules, where="the aggregator's arguments")
-        self._record_id = record_id
-        # A late answer comes in another thread, perhaps while the round is averaged.
-        self._lock = threading.Lock()
-        self._closed: int | None = None
         self._context: Any = None
         self._sizes: dict[str, int] = {}
         self._files: dict[str, Path] = {}
-        self._facts: dict[str, SiteFacts] = {}
         self._spool: Path | None = None
 
     def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:
@@ -83,29 +74,6 @@ class EncryptedAggregator(Aggregator):
         except FedginError as error:
             self.system_panic(str(error), fl_ctx)
 
-    def accept(self, shareable: Shareable, fl_ctx: FLContext) -> bool:
-        """Takes a site's update; one that breaks a rule is refused, and log and record say why."""
-        try:
-            contribution = received_contribution(shareable)
-        except ValueError as error:
-            self.log_error(fl_ctx, f"contribution refused: {error}", fire_event=False)
-            return False
-        current = int(fl_ctx.get_prop(AppConstants.CURRENT_ROUND))
-        keeper = find_record(fl_ctx, self._record_id)
-        try:
-            with self._lock:
-                check_round(contribution, current=current, closed=current == self._closed)
-                self._take(contribution, shareable, fl_ctx, keeper)
-        except LateUpdate as error:
-            self.log_warning(fl_ctx, f"contribution refused: {error}", fire_event=False)
-            keeper.note_late(contribution.site, contribution.round_number, str(error))
-            return False
-        except ValueError as error:
-            self.log_error(fl_ctx, f"contribution refused: {error}", fire_event=False)
-            keeper.note_refused(contribution.site, current, str(error))
-            return False
-        return True
-
     def _take(
         self,
         contribution: Contribution,
@@ -113,18 +81,13 @@ class EncryptedAggregator(Aggregator):
         fl_ctx: FLContext,
         keeper: RecordKeeper,
     ) -> None:
-        site, dxo = contribution.site, contribution.dxo
-        code = shareable.get_return_code()
-        if code and code != ReturnCode.OK:
-            raise ValueError(f"{site} answered {code}")
+        site = contribution.site
+        facts = read_facts(contribution, shareable)
         try:
-            facts = read_meta(dxo)
-            sealed = self._ciphertexts(dxo)
+            sealed = self._ciphertexts(contribution.dxo)
         except ValueError as error:
             raise ValueError(f"{site} sent {error}") from None
         keeper.pin_modality(site, facts.modality)
-        if site in self._files:
-            raise ValueError(f"{site} answered round {contribution.round_number + 1} twice")
         self._files[site] = self._keep(sealed, fl_ctx)
         self._facts[site] = facts
 
@@ -159,9 +122,8 @@ class EncryptedAggregator(Aggregator):
         Raises:
             RuntimeError: No update was accepted in this round; FLARE then stops the job.
         """
-        current = int(fl_ctx.get_prop(AppConstants.CURRENT_ROUND))
-        with self._lock:
-            self._closed = current
+        current = current_round(fl_ctx)
+        self._close_once(current)
         if run_stopped(fl_ctx):
             self.log_info(fl_ctx, f"round {current + 1} is not averaged", fire_event=False)
             self.reset(fl_ctx)
