@@ -95,4 +95,4 @@ def test_where_dp_accounting_is_missing_the_error_says_how_to_get_it() -> None:
         "gaussian_epsilon(noise_multiplier=1.0, releases=1, delta=1e-5)"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert "pip install 'fedgin[dp]'" in result.stderr
+    assert "pip install dp-accounting" in result.stderr

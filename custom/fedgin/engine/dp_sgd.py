@@ -226,6 +226,6 @@ def _check_libraries(unit: str) -> None:
                 "key 'dp_sgd'",
                 "private training needs dp-accounting, and Opacus for unit slice",
                 str(error),
-                "pip install 'fedgin[dp]' where this site runs",
+                "pip install opacus dp-accounting where this site runs",
             )
         ) from None

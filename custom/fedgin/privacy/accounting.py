@@ -108,6 +108,6 @@ def _dp_accounting() -> ModuleType:
                 "privacy accounting",
                 "the package dp-accounting must be installed",
                 "it is not",
-                "pip install 'fedgin[dp]'",
+                "pip install dp-accounting",
             )
         ) from None
