@@ -20,6 +20,7 @@ from fedgin.encryption.backend import load_tenseal
 from fedgin.encryption.contexts import LARGEST
 from fedgin.encryption.packing import Layout, pack, unpack
 from fedgin.flare.context import job_settings
+from fedgin.flare.filters.task_note import note_unpacked
 
 
 class UnpackModel(Filter):
@@ -42,6 +43,8 @@ class UnpackModel(Filter):
         if self._layout is None:
             self._layout = job_layout(fl_ctx)
         dxo.data = unpack(dxo.data, self._layout)
+        # The site's scope, whose filters came first, has seen vectors.
+        note_unpacked(fl_ctx, dxo.data)
         dxo.update_shareable(shareable)
         return shareable
 

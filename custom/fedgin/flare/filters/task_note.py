@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from nvflare.apis.dxo import DXO, DataKind, from_shareable
@@ -51,6 +52,14 @@ def noted_task(fl_ctx: FLContext) -> TaskNote | None:
     """Returns the note of the task in hand, or None where no `RememberTask` saw it."""
     note = fl_ctx.get_prop(_PROPERTY)
     return note if isinstance(note, TaskNote) else None
+
+
+def note_unpacked(fl_ctx: FLContext, arrays: Mapping[str, np.ndarray]) -> None:
+    """Corrects the note of a task whose model came packed or encrypted, if there is one."""
+    note = noted_task(fl_ctx)
+    if note is not None:
+        shapes = {name: array.shape for name, array in arrays.items()}
+        fl_ctx.set_prop(_PROPERTY, replace(note, shapes=shapes), private=True, sticky=False)
 
 
 def _shapes(shareable: Shareable) -> Shapes | None:
