@@ -87,3 +87,13 @@ def test_the_keys_collide_with_no_other_setting() -> None:
     from fedgin.settings import TrainingSettings
 
     assert not set(UPLOAD_KEYS) & {*TrainingSettings.model_fields, *PLACES}
+
+
+@pytest.mark.parametrize("expression", ["nothing_matches", "model.0.conv", ".*"])
+def test_an_expression_that_keeps_nothing_or_all_is_refused(
+    repository: Path, tmp_path: Path, expression: str
+) -> None:
+    job = repository / "jobs" / "fed_gin_heart"
+    with pytest.raises(ConfigError, match="whole names of some arrays"):
+        export_job(job, tmp_path / "o", byoc=False, overrides=[f"keep_local={expression}"])
+    assert not (tmp_path / "o").exists()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fedgin.errors import ConfigError, DataError
-from fedgin.ledger.book import append, ledger_file, read
+from fedgin.ledger.book import append, ledger_file, read, read_all
 
 ANSWER = {"site": "here", "job": "j1", "event": "answer", "task": "train", "bytes": 7}
 
@@ -83,6 +83,8 @@ def test_after_a_line_that_was_cut_off_the_next_is_whole(tmp_path: Path) -> None
     with pytest.raises(DataError) as caught:
         read(file)
     assert [problem.where for problem in caught.value.problems] == [f"{file}: line 2"]
+    # What is whole can be read all the same.
+    assert len(read_all(file).entries) == 2
 
 
 def test_a_long_last_line_is_followed(tmp_path: Path) -> None:

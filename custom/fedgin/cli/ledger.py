@@ -24,19 +24,22 @@ def ledger(
     as_json: Annotated[bool, typer.Option("--json", help="print the entries as JSON")] = False,
 ) -> None:
     """Show what left a site, by task and round, and check that no entry was changed."""
-    from fedgin.ledger.book import LedgerFile, read
+    from fedgin.errors import DataError
+    from fedgin.ledger.book import LedgerFile, read_all
     from fedgin.ledger.find import find_ledger
 
     file = find_ledger(path)
-    whole = read(file)
+    whole = read_all(file)
     chosen = tuple(entry for entry in whole.entries if entry.job.startswith(job))
-    book = LedgerFile(entries=chosen, head=whole.head)
+    book = LedgerFile(entries=chosen, head=whole.head, problems=whole.problems)
     if as_json:
         entries = [entry.model_dump(exclude_none=True) for entry in book.entries]
         document = {"file": str(file), "head": book.head, "entries": entries}
         sys.stdout.write(json.dumps(document, indent=2) + "\n")
     else:
         _show(file, book)
+    if whole.problems:
+        raise DataError(whole.problems)
 
 
 def _show(file: Path, book: LedgerFile) -> None:
@@ -53,5 +56,6 @@ def _show(file: Path, book: LedgerFile) -> None:
             cells = (channel, topic, str(count.messages), str(count.bytes))
             others.add_row(*(Text(cell) for cell in cells))
     console.print(others)
-    words = f"{UNSEEN}\n{len(book.entries)} entries in {file}, unbroken; last line {book.head}"
+    state = "BROKEN" if book.problems else "unbroken"
+    words = f"{UNSEEN}\n{len(book.entries)} entries in {file}, {state}; last line {book.head}"
     console.print(words, markup=False, highlight=False, soft_wrap=True)

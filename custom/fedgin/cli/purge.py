@@ -74,7 +74,7 @@ def _find(
         )
     caches: list[Path] = [cache_folder(CacheSettings())] if everything else []
     found: list[Remains] = []
-    run_folders = [] if runs is None else [runs]
+    run_folders = [] if runs is None else [_run_folder(runs)]
     if site is not None:
         config = _read(site)
         caches.append(cache_folder(config.cache))
@@ -86,6 +86,15 @@ def _find(
     found += [each for cache in caches for each in in_cache(cache)]
     found += [each for folder in dict.fromkeys(run_folders) for each in in_runs(folder)]
     return [cache for cache in caches if cache.is_dir()], found
+
+
+def _run_folder(runs: Path) -> Path:
+    """Follows the path that the user named; below it no link is followed."""
+    if not runs.is_dir():
+        raise ConfigError(
+            Problem("--runs", "it must be a folder", str(runs), "name a kit or a workspace")
+        )
+    return runs.resolve()
 
 
 def _read(file: Path) -> SiteConfig:

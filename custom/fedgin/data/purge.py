@@ -22,6 +22,7 @@ RUN_FOLDERS: dict[str, Kind] = {
     "state": "state",
     "pictures": "pictures",
     "test_scores": "patients' scores",
+    "kept_arrays": "state",
 }
 """Folders of a run's own folder at a site that show patients, or were trained on them."""
 _ENTRY = re.compile(r"[0-9a-f]{64}|\.partial-\w+")

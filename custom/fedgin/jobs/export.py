@@ -19,7 +19,7 @@ from fedgin.jobs.carried_model import (
 )
 from fedgin.jobs.encrypted import check_encrypted, is_encrypted
 from fedgin.jobs.rules import PLACES, set_rules
-from fedgin.jobs.upload import UPLOAD_KEYS, set_upload
+from fedgin.jobs.upload import UPLOAD_KEYS, check_keep_local, set_upload
 from fedgin.jobs.workflow import set_workflow
 from fedgin.overrides import merge, parse_overrides
 from fedgin.package import PACKAGE_FILE, package_files, package_hash, package_root
@@ -204,6 +204,11 @@ def _overridden(
     set_workflow(server, algorithm=resolved.training.algorithm)
     set_rules(server, rules)
     set_upload(client, upload, algorithm=resolved.training.algorithm)
+    if upload.get("keep_local"):
+        from fedgin.engine.weights import get_weights
+        from fedgin.networks import build_network
+
+        check_keep_local(str(upload["keep_local"]), get_weights(build_network(resolved)))
     return settings, server, client
 
 

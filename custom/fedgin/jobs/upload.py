@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from pydantic import field_validator
@@ -74,6 +74,26 @@ def set_upload(client: dict[str, Any], overrides: Mapping[str, Any], *, algorith
         results.append({"path": HALF_PRECISION, "args": {}})
     _add_chain(client, "task_result_filters", tasks=[TRAIN], filters=results)
     _add_chain(client, "task_data_filters", tasks=[TRAIN, VALIDATE], filters=data)
+
+
+def check_keep_local(expression: str, names: Iterable[str]) -> None:
+    """Checks that an expression keeps some of a network's arrays at the sites, and not all.
+
+    Raises:
+        ConfigError: It matches no whole name, or every one.
+    """
+    known = sorted(names)
+    matched = [name for name in known if re.fullmatch(expression, name)]
+    if 0 < len(matched) < len(known):
+        return
+    raise ConfigError(
+        Problem(
+            "--set keep_local",
+            "it must match the whole names of some arrays of the network, and not of all",
+            f"{expression!r}, which matches {len(matched)} of {len(known)}",
+            f"write for example '.*\\.bias'; one of the names is {known[0]}",
+        )
+    )
 
 
 def _add_chain(

@@ -19,6 +19,7 @@ from typing import Any
 from fedgin.config import parse
 from fedgin.documents import parse_json
 from fedgin.errors import ConfigError, DataError, Problem
+from fedgin.files import open_regular
 from fedgin.ledger.entry import Entry
 
 FIRST = "0" * 64
@@ -33,10 +34,12 @@ class LedgerFile:
     Attributes:
         entries: All entries.
         head: SHA-256 of the last line, which a reader may note.
+        problems: Lines that are no entries, or do not follow from those before.
     """
 
     entries: tuple[Entry, ...]
     head: str
+    problems: tuple[Problem, ...] = ()
 
 
 def ledger_file(folder: Path, site: str) -> Path:
@@ -76,14 +79,25 @@ def append(file: Path, values: Mapping[str, Any]) -> Entry:
 
 
 def read(file: Path) -> LedgerFile:
-    """Reads a ledger and checks its chain.
+    """Reads a ledger whose chain is whole.
 
     Raises:
-        DataError: The file cannot be read, or lines of it are no entries, or do not follow from
-            those before; all are listed.
+        DataError: The file cannot be read, or it has problems; all are listed.
+    """
+    book = read_all(file)
+    if book.problems:
+        raise DataError(book.problems)
+    return book
+
+
+def read_all(file: Path) -> LedgerFile:
+    """Reads a ledger and checks its chain; what can be read of a broken one is there too.
+
+    Raises:
+        DataError: The file cannot be read.
     """
     try:
-        with file.open("rb") as opened:
+        with open_regular(file) as opened:
             fcntl.flock(opened, fcntl.LOCK_SH)  # not while a line is being written
             lines = opened.read().splitlines()
     except OSError as error:
@@ -102,9 +116,7 @@ def read(file: Path) -> LedgerFile:
             if entry.previous != previous:
                 problems.append(_problem(where, "an entry that does not follow the one before"))
         previous = _hash(line)
-    if problems:
-        raise DataError(problems)
-    return LedgerFile(entries=tuple(entries), head=previous)
+    return LedgerFile(entries=tuple(entries), head=previous, problems=tuple(problems))
 
 
 def _problem(where: str, found: str) -> Problem:

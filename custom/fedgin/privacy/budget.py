@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import json
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,9 +18,10 @@ from pathlib import Path
 
 from fedgin.documents import parse_json
 from fedgin.errors import ConfigError, Problem
-from fedgin.files import write_atomically
+from fedgin.files import read_bounded, write_atomically
 from fedgin.privacy.accounting import epsilon_of_loss, loss_of_release
 
+LARGEST_FILE = 4096
 SUFFIX = ".budget.json"
 _LOCK = "lock"
 
@@ -127,14 +129,14 @@ def _check(needed: float, budget: float, whose: str) -> None:
 
 
 def _read(file: Path) -> Spent:
-    if not file.is_file():
+    if not os.path.lexists(file):  # a link that leads nowhere is no fresh budget
         return Spent(0, 0.0)
     try:
-        content = parse_json(file.read_text(encoding="utf-8"))
+        content = parse_json(read_bounded(file, limit=LARGEST_FILE))
         spent = Spent(int(content["releases"]), float(content["loss"]))
         if spent.releases < 1 or not (spent.loss > 0 and math.isfinite(spent.loss)):
             raise ValueError
-    except (ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError):
         raise ConfigError(
             Problem(
                 str(file),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, field_validator
@@ -27,6 +28,12 @@ def expand_variables(text: str) -> str:
         return found
 
     return _VARIABLE.sub(value, text)
+
+
+def own_state_folder() -> Path:
+    """Names the user's folder for what must outlive every run and lies in no kit."""
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "fedgin"
 
 
 class _Folder(StrictModel):

@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 
 from fedgin.errors import ConfigError, Problem
-from fedgin.sites.folders import SecretSettings
+from fedgin.sites.folders import SecretSettings, own_state_folder
 from fedgin.sites.lookup import Site
 
 logger = logging.getLogger(__name__)
@@ -76,8 +76,7 @@ def kept_secret(site: str, settings: SecretSettings) -> bytes:
 def _folder(settings: SecretSettings) -> Path:
     if settings.folder is not None:
         return Path(settings.folder).expanduser()
-    base = os.environ.get("XDG_STATE_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "state") / "fedgin"
+    return own_state_folder()
 
 
 def _make(file: Path) -> None:

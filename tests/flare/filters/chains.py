@@ -11,17 +11,23 @@ from nvflare.apis.fl_context import FLContext
 from nvflare.apis.shareable import Shareable
 from nvflare.apis.workspace import Workspace
 from nvflare.private.fed.app.fl_conf import create_privacy_manager
+from nvflare.private.privacy_manager import PrivacyManager
 
 SCOPES = ("open", "standard", "strict")
 
 
-def scope_chains(repository: Path, folder: Path) -> dict[str, list[Filter]]:
-    """Loads a hospital's privacy.json as a client does; by scope the filters of answers."""
+def load_scopes(repository: Path, folder: Path) -> PrivacyManager:
+    """Loads a hospital's privacy.json as a client does."""
     for name in ("local", "startup"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     file = repository / "site_configs" / "hospital" / "privacy.json"
     shutil.copyfile(file, folder / "local" / "privacy.json")
-    manager = create_privacy_manager(Workspace(str(folder)), names_only=False)
+    return create_privacy_manager(Workspace(str(folder)), names_only=False)
+
+
+def scope_chains(repository: Path, folder: Path) -> dict[str, list[Filter]]:
+    """By scope the filters of answers in a hospital's privacy.json."""
+    manager = load_scopes(repository, folder)
     return {name: manager.get_scope(name).task_result_filters["out"] for name in SCOPES}
 
 

@@ -128,12 +128,19 @@ def test_a_disk_that_takes_no_charge_lets_no_update_out(fl_ctx: FLContext, tmp_p
         release(fl_ctx)
 
 
-def test_without_a_folder_for_state_the_kit_keeps_the_budget(
-    kit: Path, fl_ctx: FLContext, phantom_folder: Path
+def test_without_a_folder_for_state_the_budget_lies_where_flare_deletes_nothing(
+    kit: Path,
+    fl_ctx: FLContext,
+    phantom_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "own"))
     shutil.copyfile(phantom_folder / f"{SITE}.yaml", kit / "local" / f"{SITE}.yaml")
     release(fl_ctx)
-    assert PrivacyBudget(kit / BUDGET_FOLDER).spent(LINEAGE).releases == 1
+    folder = tmp_path / "own" / "fedgin" / SITE / BUDGET_FOLDER
+    assert PrivacyBudget(folder).spent(LINEAGE).releases == 1
+    assert not list(kit.rglob(BUDGET_FOLDER))
 
 
 def test_controls_never_pass_beside_the_noise(fl_ctx: FLContext) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from nvflare.apis.dxo import DXO, DataKind, MetaKey, from_shareable
 from nvflare.apis.filter import ContentBlockedException, Filter
-from nvflare.apis.fl_constant import ReturnCode
+from nvflare.apis.fl_constant import FilterKey, FLContextKey, ReturnCode
 from nvflare.apis.fl_context import FLContext
 from nvflare.apis.shareable import ReservedHeaderKey, Shareable, make_reply
+from nvflare.apis.utils.task_utils import apply_filters
 from nvflare.app_common.app_constant import AlgorithmConstants, AppConstants
+from nvflare.private.privacy_manager import Scope
 
 from fedgin.flare.delivery import RECEIPT_KEY
+from fedgin.flare.filters.task_note import RememberTask
 from fedgin.flare.site_meta import (
     PRIVACY,
     SGD_DELTA,
@@ -24,7 +28,7 @@ from fedgin.flare.site_meta import (
 )
 
 from .answers import arrays, begin, collection_dxo, evaluation_dxo, metrics, update_dxo
-from .chains import SCOPES, run
+from .chains import SCOPES, load_scopes, run
 from .wire_bytes import wire_bytes
 
 Chains = dict[str, list[Filter]]
@@ -74,7 +78,7 @@ def test_open_changes_no_number(chains: Chains, fl_ctx: FLContext) -> None:
     passed = from_shareable(run(chains["open"], collection_dxo().to_shareable(), fl_ctx))
     sent = collection_dxo()
     for part in (AppConstants.MODEL_WEIGHTS, AlgorithmConstants.SCAFFOLD_CTRL_DIFF):
-        assert list(passed.data[part].data) == list(sent.data[part].data)
+        assert passed.data[part].data.keys() == sent.data[part].data.keys()
         for name, array in sent.data[part].data.items():
             assert np.array_equal(passed.data[part].data[name], array)
     assert passed.meta == sent.meta
@@ -202,3 +206,66 @@ def test_what_private_training_says_of_itself_passes_and_nothing_else_under_its_
         answer.meta.update({**said, key: value})
         with pytest.raises(ContentBlockedException):
             run(chains[scope], answer.to_shareable(), fl_ctx)
+
+
+class Loaded(str):
+    """A text that carries more than it shows, as FLARE's messages allow."""
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.parametrize("place", ["name", "code", "modality", "class"])
+def test_a_text_that_carries_more_than_it_shows_does_not_leave(
+    chains: Chains, fl_ctx: FLContext, scope: str, place: str
+) -> None:
+    def loaded(text: str) -> str:
+        made = Loaded(text)
+        made.hidden = CANARY * 10  # type: ignore[attr-defined]
+        return made
+
+    task = "validate" if place == "class" else "train"
+    begin(fl_ctx, task)
+    answer = update_dxo()
+    if place == "name":
+        answer.data = {loaded(name): array for name, array in answer.data.items()}
+    elif place == "modality":
+        answer.meta[SITE_META_KEYS[0]] = loaded("CT")
+    elif place == "class":
+        answer = evaluation_dxo()
+        part = answer.data["validation"]
+        part["per_class"] = {loaded(name): value for name, value in part["per_class"].items()}
+    message = answer.to_shareable()
+    if place == "code":
+        message.set_return_code(loaded(ReturnCode.EXECUTION_EXCEPTION))
+    try:
+        left = run(chains[scope], message, fl_ctx)
+    except ContentBlockedException:
+        return
+    assert CANARY.encode() not in wire_bytes(left)
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_an_answer_to_a_task_without_a_model_has_no_names_to_go_by(
+    chains: Chains, fl_ctx: FLContext, scope: str
+) -> None:
+    begin(fl_ctx)
+    RememberTask().process(Shareable(), fl_ctx)
+    with pytest.raises(ContentBlockedException, match="whose arrays are known"):
+        run(chains[scope], update_dxo().to_shareable(), fl_ctx)
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_what_a_controller_at_the_site_pushes_does_not_leave(
+    repository: Path, tmp_path: Path, fl_ctx: FLContext, scope: str
+) -> None:
+    # FLARE's swarm controller sends a site's result as the data of a task of its own.
+    fl_ctx.set_prop(
+        FLContextKey.SCOPE_OBJECT,
+        load_scopes(repository, tmp_path).get_scope(scope),
+        private=True,
+        sticky=False,
+    )
+    pushed = update_dxo().to_shareable()
+    name = "swarm_report_learn_result"
+    with pytest.raises(ContentBlockedException, match="a site sends no tasks"):
+        apply_filters(Scope.TASK_DATA_FILTERS_NAME, pushed, fl_ctx, {}, name, FilterKey.OUT)
+    assert apply_filters(Scope.TASK_DATA_FILTERS_NAME, pushed, fl_ctx, {}, name, FilterKey.IN)

@@ -94,8 +94,8 @@ class FailClosedFilter(Filter):
             raise ValueError(f"an answer must be a Shareable; found {type(shareable).__name__}")
         code = shareable.get_return_code()
         if code != ReturnCode.OK:
-            known = isinstance(code, str) and code in KNOWN_CODES
-            return make_reply(code if known else ReturnCode.EXECUTION_EXCEPTION)
+            known = [word for word in KNOWN_CODES if type(code) is str and word == code]
+            return make_reply(known[0] if known else ReturnCode.EXECUTION_EXCEPTION)
         dxo = from_shareable(shareable)
         task = fl_ctx.get_prop(FLContextKey.TASK_NAME)
         kind, data = self._content(task, DataKind(dxo.data_kind), dxo.data, fl_ctx)
@@ -123,6 +123,8 @@ class FailClosedFilter(Filter):
         if note is None and self.needs_task:
             raise ValueError("RememberTask must stand among the scope's task_data_filters")
         shapes = None if note is None else note.shapes
+        if shapes is None and self.needs_task:
+            raise ValueError("an update must answer a task with a model, whose arrays are known")
         update = check_arrays(arrays, shapes=shapes)
         changed = check_arrays(self.change(update, fl_ctx))
         if {n: a.shape for n, a in changed.items()} != {n: a.shape for n, a in update.items()}:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from fedgin.flare.site_meta import (
     SGD_UNIT,
     SLICES,
 )
-from fedgin.metrics.summary import checked_summary
+from fedgin.metrics.summary import EDGES, checked_summary
 from fedgin.report.run_record import SiteMetrics
 from fedgin.tasks import TASKS
 
@@ -26,6 +26,7 @@ ARRAY_NAME = re.compile(r"[A-Za-z0-9_.]{1,200}")
 FLOATS, FLOATS_AND_COUNTS = ("f2", "f4", "f8"), ("f2", "f4", "f8", "i8")
 _HASH = re.compile(r"[0-9a-f]{64}")
 _UNITS = ("slice", "patient")
+MODALITIES = ("CT", "MR")
 _PARTS = ("validation", "test")
 _PART_KEYS = {"dice", "per_class", "cases", "summary"}
 _CLASSES = {name for task in TASKS.values() for name in task.class_names}
@@ -44,7 +45,7 @@ def check_arrays(
         shapes: The shapes that they must have, for all names; None where these are not known.
 
     Returns:
-        The same arrays.
+        The same arrays, in the order of the shapes, or of their names.
 
     Raises:
         ValueError: A name, type, shape or value is not allowed. No value is quoted.
@@ -52,18 +53,21 @@ def check_arrays(
     if not isinstance(arrays, Mapping) or not arrays:
         raise ValueError("arrays by name are needed, at least one")
     for name, array in arrays.items():
-        if not isinstance(name, str) or not ARRAY_NAME.fullmatch(name):
+        if type(name) is not str or not ARRAY_NAME.fullmatch(name):
             raise ValueError("an array's name must be letters, digits, '_' and '.'")
-        # A subclass or a type with metadata could carry more than numbers.
+        # A subclass, of a name too, or a type with metadata could carry more than it shows.
         if type(array) is not np.ndarray or array.dtype.metadata is not None:
             raise ValueError(f"'{name}' must be a plain array; found {type(array).__name__}")
         if array.dtype.isnative is False or array.dtype.str[1:] not in dtypes:
             raise ValueError(f"'{name}' must be of {', '.join(dtypes)}; found {array.dtype.str}")
         if not np.isfinite(array).all():
             raise ValueError(f"'{name}' has values that are not finite")
-    if shapes is not None and {name: a.shape for name, a in arrays.items()} != dict(shapes):
+    if shapes is None:
+        return {name: arrays[name] for name in sorted(arrays)}
+    if {name: a.shape for name, a in arrays.items()} != dict(shapes):
         raise ValueError("names and shapes must be those of the model that the task brought")
-    return dict(arrays)
+    # In the task's order: that of the answer could say something.
+    return {name: arrays[name] for name in shapes}
 
 
 def clean_metrics(message: Any, *, parts: tuple[str, ...] = _PARTS) -> dict[str, Any]:
@@ -79,7 +83,7 @@ def clean_metrics(message: Any, *, parts: tuple[str, ...] = _PARTS) -> dict[str,
     metrics = SiteMetrics.from_message(message)
     if unknown := set(message) - {"modality", *parts}:
         raise ValueError(f"metrics have {len(unknown)} unknown keys")
-    clean: dict[str, Any] = {"modality": str(metrics.modality)}
+    clean: dict[str, Any] = {"modality": one_of(metrics.modality, MODALITIES)}
     for name in parts:
         if (part := message.get(name)) is not None:
             clean[name] = _clean_part(part)
@@ -89,17 +93,17 @@ def clean_metrics(message: Any, *, parts: tuple[str, ...] = _PARTS) -> dict[str,
 def _clean_part(part: Mapping[str, Any]) -> dict[str, Any]:
     if unknown := set(part) - _PART_KEYS:
         raise ValueError(f"a part of the metrics has {len(unknown)} unknown keys")
-    if not set(part["per_class"]) <= _CLASSES:
-        raise ValueError("metrics name a class that no task has")
     clean: dict[str, Any] = {
         "dice": _number(part.get("dice")),
-        "per_class": {str(name): _number(value) for name, value in part["per_class"].items()},
+        "per_class": {
+            one_of(name, _CLASSES): _number(value) for name, value in part["per_class"].items()
+        },
         "cases": int(clean_count(part.get("cases", 0))),
     }
     if "summary" in part:
         clean["summary"] = {
-            str(name): {
-                str(metric): _clean_summary(value, metric=metric)
+            one_of(name, _CLASSES): {
+                one_of(metric, EDGES): _clean_summary(value, metric=metric)
                 for metric, value in by_metric.items()
             }
             for name, by_metric in part["summary"].items()
@@ -125,9 +129,9 @@ def clean_receipt(message: Any, *, key: str) -> dict[str, str]:
     """
     if not isinstance(message, Mapping) or set(message) != {key}:
         raise ValueError("a receipt has one key")
-    if not isinstance(message[key], str) or not _HASH.fullmatch(message[key]):
+    if type(message[key]) is not str or not _HASH.fullmatch(message[key]):
         raise ValueError("a receipt is 64 hexadecimal digits")
-    return {key: str(message[key])}
+    return {key: message[key]}
 
 
 def clean_facts(meta: Mapping[str, Any], *, steps_key: str) -> dict[str, Any]:
@@ -138,9 +142,7 @@ def clean_facts(meta: Mapping[str, Any], *, steps_key: str) -> dict[str, Any]:
     """
     clean: dict[str, Any] = {}
     if MODALITY in meta:
-        if meta[MODALITY] not in ("CT", "MR"):
-            raise ValueError("the modality must be CT or MR")
-        clean[MODALITY] = str(meta[MODALITY])
+        clean[MODALITY] = one_of(meta[MODALITY], MODALITIES)
     for key in (CASES, SLICES, steps_key):
         if key in meta:
             clean[key] = clean_count(meta[key])
@@ -148,10 +150,21 @@ def clean_facts(meta: Mapping[str, Any], *, steps_key: str) -> dict[str, Any]:
         if key in meta:
             clean[key] = float(clean_count(meta[key]))
     if SGD_UNIT in meta:
-        if meta[SGD_UNIT] not in _UNITS:
-            raise ValueError("the unit of private training must be slice or patient")
-        clean[SGD_UNIT] = str(meta[SGD_UNIT])
+        clean[SGD_UNIT] = one_of(meta[SGD_UNIT], _UNITS)
     return clean
+
+
+def one_of(value: Any, allowed: Iterable[str]) -> str:
+    """Returns a word as one of ours: what it was given is not what leaves.
+
+    Raises:
+        ValueError: It is none of them, or no plain text.
+    """
+    if type(value) is str:
+        for word in allowed:
+            if word == value:
+                return word
+    raise ValueError("a word must be one of those that may leave")
 
 
 def clean_count(value: Any) -> int | float:

@@ -18,6 +18,7 @@ from fedgin.flare.site_meta import PRIVACY_BUDGET_SPENT
 from fedgin.privacy.budget import BudgetSpentError, PrivacyBudget, Spent
 from fedgin.privacy.clipping import clip_update
 from fedgin.privacy.gaussian import add_noise, secret_generator
+from fedgin.sites.folders import own_state_folder
 from fedgin.sites.lookup import load_site
 
 BUDGET_FOLDER = "privacy_budget"
@@ -138,9 +139,9 @@ def budget_folder(fl_ctx: FLContext) -> Path:
     """Names the folder of a site's spent budgets.
 
     It lies beside the states of the runs in the folder that the site's file names, or else in the
-    site's kit: never in a run's own folder, which a resumed job does not share.
+    user's own state folder. Never in the kit: FLARE deletes a folder of it at the server's word.
     """
     site = load_site(fl_ctx.get_identity_name(), local_folder=local_folder(fl_ctx))
-    if site.config.state.folder is not None:
-        return Path(site.config.state.folder) / site.name / BUDGET_FOLDER
-    return Path(fl_ctx.get_engine().get_workspace().get_root_dir()) / BUDGET_FOLDER
+    root = site.config.state.folder
+    folder = own_state_folder() if root is None else Path(root)
+    return folder / site.name / BUDGET_FOLDER
