@@ -70,7 +70,8 @@ def approve(file: Path, *, sha256: str, note: str) -> bool:
     if fault := _fault(sha256, note.strip() if single else "", {}):
         raise ApprovalError(Problem("the approval", *fault))
     # Readable for all, as FLARE's own rules beside it: the list holds no secret.
-    write_atomically(file, f"{old}{sha256}  {note.strip()}\n".encode(), mode=0o644)
+    # A link leads to a list that several kits share: that one is written.
+    write_atomically(file.resolve(), f"{old}{sha256}  {note.strip()}\n".encode(), mode=0o644)
     return True
 
 

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from fedgin.audit.registry import choose_rows
 from fedgin.audit.table import as_json, figure_text
+from fedgin.errors import ConfigError, Problem
 from fedgin.files import write_atomically
 
 if TYPE_CHECKING:
@@ -38,6 +39,12 @@ def audit(
 ) -> None:
     """Attack small phantom federations, defences off and on. Exits with 1 if a bound is broken."""
     names = choose_rows(only or ())
+    if json_file is not None and (json_file.is_dir() or not json_file.parent.is_dir()):
+        raise ConfigError(
+            Problem(
+                "--json", "it must be a file in a folder that is there", str(json_file), "name one"
+            )
+        )
     from fedgin.audit.runner import run_rows
 
     progress = Console(stderr=True)

@@ -1,4 +1,4 @@
-"""What a kit lets leave besides answers to tasks: streamed logs. And whether it has a ledger."""
+"""What a kit lets leave: streamed logs, what no filter sees; and whether it has a ledger."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from fedgin.errors import ConfigError
 
 STREAMERS = ("SiteLogStreamer", "JobLogStreamer")
 LEDGER = "fedgin.flare.ledger.LedgerKeeper"
+NOTE = "fedgin.flare.filters.task_note.RememberTask"
+GUARD = "fedgin.flare.filters.update_guard.UpdateGuard"
+PUSHED = "fedgin.flare.filters.pushed_tasks.RefusePushedTasks"
 _OURS = "copy resources.json and privacy.json from site_configs/hospital"
 
 
@@ -20,7 +23,7 @@ def check_leaving(subject: Subject, notes: Notes) -> list[Finding]:
     if subject.kit is None:
         raise ValueError("a kit is needed")
     local = subject.kit.local
-    return [_streaming(local), _ledger(local)]
+    return [_streaming(local), _scopes(local), _ledger(local)]
 
 
 def _streaming(local: Path) -> Finding:
@@ -45,6 +48,46 @@ def _streaming(local: Path) -> Finding:
             f"set allow_log_streaming to false, or {_OURS}",
         )
     return ok(name, "no log goes to the server")
+
+
+def _scopes(local: Path) -> Finding:
+    name = "privacy scopes"
+    try:
+        _, content = _read(local, "privacy.json")
+        scopes = content.get("scopes") or []
+        names = [str(scope["name"]) for scope in scopes]
+        unguarded = [str(scope["name"]) for scope in scopes if not _is_guarded(scope)]
+    except (ConfigError, TypeError, KeyError, AttributeError):
+        return failed(name, "privacy.json cannot be read", _OURS)
+    if not names:
+        return failed(name, "there is none: our launcher starts no job here", _OURS)
+    default = content.get("default_scope")
+    if default is not None and default not in names:
+        return failed(name, f"default_scope is none of {', '.join(names)}", _OURS)
+    if unguarded:
+        return warning(
+            name,
+            f"{', '.join(unguarded)}: no UpdateGuard on what goes out with RememberTask on what "
+            "comes in, or no RefusePushedTasks on tasks of the site's own",
+            f"give each scope what it has in ours, or {_OURS}",
+        )
+    return ok(name, f"{', '.join(names)}; a job that names none gets {default or 'none'}")
+
+
+def _is_guarded(scope: dict[str, Any]) -> bool:
+    """Tells whether a scope has the three filters that let nothing pass unseen."""
+
+    def has(chain: str, path: str, direction: str) -> bool:
+        return any(
+            each.get("path") == path and each.get("direction", direction) == direction
+            for each in scope.get(chain) or []
+        )
+
+    return (
+        has("task_data_filters", NOTE, "in")
+        and has("task_data_filters", PUSHED, "out")
+        and has("task_result_filters", GUARD, "out")
+    )
 
 
 def _ledger(local: Path) -> Finding:
