@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+from fedgin.cli.report import report
 from fedgin.federation_settings import MinSites
 from fedgin.report.contributions import contribution_of, contributions_csv
 from fedgin.report.quorum import shortage
 from fedgin.report.record_values import BY_ROUND, record_from_values, record_to_values
 from fedgin.report.run_record import RunRecord, SiteMetrics
+from fedgin.report.run_table import render, to_json
 
 
 def a_record() -> RunRecord:
@@ -40,6 +43,16 @@ def a_record() -> RunRecord:
 def test_it_comes_back_by_way_of_json() -> None:
     values = json.loads(json.dumps(record_to_values(a_record())))
     assert record_from_values(values) == a_record()
+
+
+def test_a_report_of_every_field_can_be_drawn_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "report.json"
+    file.write_text(json.dumps(to_json(a_record())))
+    report(file)
+    assert render(a_record()).strip() in capsys.readouterr().out
+    assert (tmp_path / "report.html").is_file()
 
 
 def test_every_round_lists_every_site() -> None:

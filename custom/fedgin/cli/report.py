@@ -52,7 +52,7 @@ def _run_report(path: Path) -> Path:
     from jinja2 import UndefinedError
 
     from fedgin.report.record_values import record_from_values
-    from fedgin.report.run_table import render
+    from fedgin.report.run_table import IN_WORDS, render
     from fedgin.report.study.federation import write_federation_report
 
     run = read_mapping(path, bounds=RECORD)
@@ -67,7 +67,7 @@ def _run_report(path: Path) -> Path:
         )
     target = path.with_suffix(".html")
     try:
-        record = record_from_values({name: run[name] for name in run if name != "failures"})
+        record = record_from_values({name: run[name] for name in run if name not in IN_WORDS})
         record.files = {}  # where the run left them, on the server: here they lie elsewhere
         table = render(record)
         write_federation_report(run, target)

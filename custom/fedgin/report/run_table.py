@@ -9,6 +9,9 @@ from typing import Any
 
 from fedgin.report.run_record import RunRecord, SiteMetrics, dice_of
 
+IN_WORDS = ("failures", "refusals")
+"""What a report says of the record beside its own values."""
+
 
 def render(record: RunRecord) -> str:
     """Renders a run's record as plain text.
@@ -45,7 +48,7 @@ def _privacy_lines(record: RunRecord) -> list[str]:
 
 def to_json(record: RunRecord) -> dict[str, Any]:
     """Turns a record into plain values, with failures and refusals in words."""
-    return {**asdict(record), "failures": record.failures(), "refusals": record.refusals()}
+    return {**asdict(record), **{name: getattr(record, name)() for name in IN_WORDS}}
 
 
 def _validation_table(record: RunRecord) -> list[str]:
