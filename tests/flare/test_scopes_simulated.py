@@ -38,8 +38,10 @@ def simulate_in_scope(
     (content,) = (part for part in policy["scopes"] if part["name"] == scope)
     file = job / "app" / "config" / "config_fed_client.json"
     client = json.loads(file.read_text())
-    for name in ("task_data_filters", "task_result_filters"):
-        client[name] = [{"tasks": list(TASKS), "filters": content[name]}]
+    # A job's filters have one direction; of a scope's those that see the server's tasks count.
+    for name, direction in (("task_data_filters", "in"), ("task_result_filters", "out")):
+        filters = [each for each in content[name] if each["direction"] == direction]
+        client[name] = [{"tasks": list(TASKS), "filters": filters}]
     file.write_text(json.dumps(client))
     return simulate(job, folder, site_configs=sites, arguments=["-n", "2", "-t", "2"])
 
