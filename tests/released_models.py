@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 from fedgin.engine.weights import get_weights
 from fedgin.networks import build_network
-from fedgin.release.card import ModelCard
+from fedgin.release.card import CARD_FILE, ModelCard
 from fedgin.release.from_record import Origin, make_card
 from fedgin.release.model_file import pack_weights, weights_facts, write_release
+from fedgin.release.settings_hash import HASH_KEY
 from fedgin.report.run_record import RunRecord, SiteMetrics
 from fedgin.settings import ResolvedSettings
 
@@ -55,6 +58,14 @@ def release_into(folder: Path, settings: ResolvedSettings) -> Path:
     """Writes such a model and returns its folder."""
     write_release(folder, *make_release(settings))
     return folder
+
+
+def change_card(folder: Path, **values: Any) -> None:
+    """Rewrites a card as a version of fedgin that knew no hash of settings would have."""
+    file = folder / CARD_FILE
+    content = {**json.loads(file.read_text()), **values}
+    content.pop(HASH_KEY, None)
+    file.write_text(json.dumps(content))
 
 
 def _metrics(modality: str, validation: float, test: float) -> SiteMetrics:

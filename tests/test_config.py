@@ -193,6 +193,14 @@ def test_bad_syntax_is_refused_with_its_place(
     assert problem.rule == f"the file must be valid {kind}"
     assert found in problem.found
     assert "\n" not in problem.found
+    assert "unicode string" not in problem.found
+
+
+def test_a_file_that_is_too_large_is_told_by_its_size(tmp_path: Path) -> None:
+    problem = reading_fails(write(tmp_path / "a.yaml", "a: " + "x" * 2**20))
+    assert problem.rule == "the file must have at most 1048576 bytes"
+    assert problem.found == f"{2**20 + 3} bytes"
+    assert "smaller" in problem.mend
 
 
 def test_a_file_that_is_no_text_or_no_file_is_refused(tmp_path: Path) -> None:
@@ -218,7 +226,9 @@ def test_a_file_without_a_mapping_is_refused(
     problem = reading_fails(write(tmp_path / name, text))
     assert problem.rule == "the file must hold one mapping with text keys"
     assert problem.found == found
-    assert problem.mend == "write 'key: value' lines"
+    assert problem.mend == (
+        'write {"key": value, ...}' if name.endswith("json") else "write 'key: value' lines"
+    )
 
 
 # ---------------------------------------------------------------- errors

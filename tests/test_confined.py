@@ -103,3 +103,32 @@ def test_a_root_may_be_relative_or_the_whole_system(
 def test_a_name_is_judged_without_a_file() -> None:
     assert name_fault("im/*.nii.gz") is None
     assert name_fault("../*.nii.gz") == ("a path must not lead upwards", "'..'")
+
+
+# ---------------------------------------------------------------- folders
+
+
+def test_a_folder_may_end_in_a_slash_and_be_the_root(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    folder = ConfinedFolder(tmp_path)
+    assert folder.folder("a/b/", where="list") == tmp_path / "a" / "b"
+    assert folder.folder(".", where="list") == tmp_path
+    assert folder.folder("none", where="list") == tmp_path / "none"
+
+
+def test_what_is_no_folder_or_leaves_the_root_is_refused(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    (root / "a").mkdir(parents=True)
+    (root / "file").touch()
+    (root / "out").symlink_to(tmp_path)
+    folder = ConfinedFolder(root)
+    for name, found in (
+        ("file", "a file"),
+        ("out", "a symbolic link that leads out of it"),
+        ("../root/a", "'..'"),
+        (str(tmp_path), "an absolute path elsewhere"),
+        ("", "an empty text"),
+    ):
+        problem = refusal(lambda name=name: folder.folder(name, where="list"))  # type: ignore[misc]
+        assert problem.found == found, name
+    assert refusal(lambda: folder.file("a", where="list")).found == "a folder"

@@ -118,7 +118,7 @@ def test_bounds_are_kept_to_the_letter() -> None:
 def test_a_large_file_is_refused_unread(tmp_path: Path, name: str) -> None:
     with (tmp_path / name).open("wb") as file:
         file.truncate(2**40)
-    with pytest.raises(ConfigError, match="File of more than"):
+    with pytest.raises(ConfigError, match=r"must have at most [0-9]+ bytes; found 1099511627776"):
         read_mapping(tmp_path / name)
 
 

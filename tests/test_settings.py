@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -108,7 +109,9 @@ def test_gin_kernels_are_odd(sizes: list[int]) -> None:
         ({"patch_size": []}, "patch_size needs 2 numbers"),
         ({"spatial_dims": 3, "patch_size": [64, 64]}, "patch_size needs 3 numbers"),
         ({"channels": [8]}, "channels needs at least two levels"),
+        ({"deep_supervision": True}, "deep_supervision needs network dynunet"),
         ({"channels": []}, "channels needs at least two levels"),
+        ({"schedule": "plateau", "validate_every": 2}, "plateau follows every round's validation"),
     ],
 )
 def test_values_that_contradict_each_other_are_refused(
@@ -159,6 +162,15 @@ def test_a_task_brings_its_geometry(
     assert geometry.patch_size == patch_size
     assert geometry.channels == channels
     assert geometry.batch_size == batch_size
+
+
+@pytest.mark.parametrize(("values", "windows"), [({}, 16), ({"spatial_dims": 3}, 2)])
+def test_large_windows_go_in_small_batches(values: dict[str, object], windows: int) -> None:
+    training = make_settings(task="heart", **values).training
+    assert training.window_batch == windows
+    again = make_settings(**training.model_dump(mode="json")).training
+    assert again == training
+    assert make_settings(task="heart", **values, window_batch=5).training.window_batch == 5
 
 
 def test_a_geometry_of_the_job_goes_before_the_tasks() -> None:
@@ -217,3 +229,25 @@ def test_a_settings_file_is_read_and_its_errors_name_it(tmp_path: Path) -> None:
         f"{file}: key 'seed'",
     }
     assert "did you mean 'batch_size'?" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        (
+            {"spatial_dims": 3, "patch_size": [96, 96]},
+            "patch_size [96, 96], spatial_dims 3",
+        ),
+        ({"ct_window": [275, -125]}, "ct_window [275, -125]"),
+        ({"deep_supervision": True}, "deep_supervision True"),
+        ({"schedule": "plateau", "validate_every": 5}, "validate_every 5"),
+    ],
+)
+def test_a_rule_of_several_keys_shows_their_values_and_no_others(
+    values: dict[str, Any], found: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        make_settings(task="heart", seed=7, **values)
+    (problem,) = caught.value.problems
+    assert problem.where == "settings"
+    assert problem.found == found

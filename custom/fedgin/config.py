@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+import errno
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -17,6 +18,15 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from fedgin.config_problems import (
+    BROKEN_RULE,
+    UNION_TAGS,
+    UNKNOWN_KEY,
+    broken_rule,
+    problems_of,
+)
+from fedgin.config_problems import close_name as close_name
+from fedgin.config_problems import nearest as nearest
 from fedgin.documents import CONFIGURATION, YAML, Bounds, parse_json, parse_yaml
 from fedgin.errors import ConfigError, Problem
 from fedgin.files import read_bounded
@@ -24,8 +34,8 @@ from fedgin.files import read_bounded
 Model = TypeVar("Model", bound="StrictModel")
 
 MAX_HINTS = 20
-MAX_PROBLEMS = 200
-"""Problems that a refusal lists; a file may break a rule in each of 100,000 places."""
+_UNNAMED = re.compile(r' in "<(?:unicode|byte) string>",')
+"""How PyYAML calls a text without a file's name; the problem has the name."""
 
 
 class StrictModel(BaseModel):
@@ -46,7 +56,7 @@ class StrictModel(BaseModel):
         )
         if len(unknown) > MAX_HINTS:
             hints += f"; and {len(unknown) - MAX_HINTS} more"
-        error = PydanticCustomError("unknown_key", "only known keys are allowed", {"hints": hints})
+        error = PydanticCustomError(UNKNOWN_KEY, "only known keys are allowed", {"hints": hints})
         errors = [InitErrorDetails(type=error, loc=(), input=data)]
         try:
             # The known keys are checked all the same: no problem hides another.
@@ -58,23 +68,12 @@ class StrictModel(BaseModel):
 
 def _again(item: Any) -> InitErrorDetails:
     """Makes an error that can be raised anew from one that pydantic reported."""
-    context = item["ctx"] if item["type"] == "unknown_key" else None
+    if item["type"] == BROKEN_RULE:
+        return broken_rule(item["loc"], **item["ctx"])
+    context = item.get("ctx") if item["type"] in (UNKNOWN_KEY, *UNION_TAGS) else None
+    # A brace in a message would be taken for a place of the context's.
     error = PydanticCustomError(item["type"], item["msg"], context)
     return InitErrorDetails(type=error, loc=item["loc"], input=item["input"])
-
-
-def nearest(name: str, allowed: Iterable[str]) -> str:
-    """Returns words that point from a misspelt name to the allowed one it is nearest to.
-
-    Args:
-        name: The name as the user wrote it.
-        allowed: All names that would be right.
-    """
-    names = sorted(str(candidate) for candidate in allowed)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    if close:
-        return f"did you mean '{close[0]}'?"
-    return "allowed: " + ", ".join(names)
 
 
 def parse(model: type[Model], data: Any, *, where: str) -> Model:
@@ -91,32 +90,7 @@ def parse(model: type[Model], data: Any, *, where: str) -> Model:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise ConfigError(_listed(error, where)) from None
-
-
-def _listed(error: ValidationError, where: str) -> list[Problem]:
-    items = error.errors(include_url=False)
-    problems = [_problem(item, where) for item in items[:MAX_PROBLEMS]]
-    if more := len(items) - len(problems):
-        problems.append(
-            Problem(where, "no rule may be broken", f"{more} more problems", "correct these first")
-        )
-    return problems
-
-
-def _problem(item: Any, where: str) -> Problem:
-    location = ".".join(str(part) for part in item["loc"])
-    place = f"{where}: key '{location}'" if location else where
-    if item["type"] == "unknown_key":
-        hints = item["ctx"]["hints"]
-        return Problem(place, "only known keys are allowed", f"unknown {hints}", "correct the key")
-    if item["type"] == "missing":
-        return Problem(place, "the key is required", "no such key", "add it")
-    found = repr(item.get("input"))
-    message = item["msg"].removeprefix("Value error, ")
-    return Problem(
-        place, message, found if len(found) < 120 else found[:117] + "...", "correct the value"
-    )
+        raise ConfigError(problems_of(error, where)) from None
 
 
 def read_mapping(path: Path, *, bounds: Bounds | None = None) -> dict[str, Any]:
@@ -139,10 +113,14 @@ def read_mapping(path: Path, *, bounds: Bounds | None = None) -> dict[str, Any]:
         raise ConfigError(
             Problem(str(path), "the file must exist", "no such file", "check the path")
         ) from None
-    except (OSError, yaml.YAMLError, ValueError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+    except OSError as error:
+        raise ConfigError(_unreadable(path, error, bounds)) from None
+    except (yaml.YAMLError, ValueError) as error:
+        reason = " ".join(_UNNAMED.sub("", str(error)).split()) or type(error).__name__
+        too_large = reason.startswith(("more than", "nested more"))
+        mend = "make the file smaller" if too_large else "correct the syntax"
         raise ConfigError(
-            Problem(str(path), f"the file must be valid {kind}", reason[:500], "correct the syntax")
+            Problem(str(path), f"the file must be valid {kind}", reason[:500], mend)
         ) from None
     if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
         raise ConfigError(
@@ -150,7 +128,18 @@ def read_mapping(path: Path, *, bounds: Bounds | None = None) -> dict[str, Any]:
                 str(path),
                 "the file must hold one mapping with text keys",
                 type(data).__name__,
-                "write 'key: value' lines",
+                "write 'key: value' lines" if kind == "YAML" else 'write {"key": value, ...}',
             )
         )
     return data
+
+
+def _unreadable(path: Path, error: OSError, bounds: Bounds) -> Problem:
+    if error.errno == errno.EFBIG:
+        rule = f"the file must have at most {bounds.size} bytes"
+        mend = "make it smaller"
+        if path.suffix != ".json":
+            mend += "; a pattern or a JSON datalist may stand for a long list of cases"
+        return Problem(str(path), rule, f"{path.stat().st_size} bytes", mend)
+    mend = "name a file that can be read, or correct its permissions"
+    return Problem(str(path), "the file must be readable", error.strerror or str(error), mend)

@@ -9,6 +9,7 @@ import stat
 import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from fedgin.errors import DataError, Problem
 
@@ -45,6 +46,27 @@ class ConfinedFolder:
             DataError: The name leaves the folder, also by symbolic links, or is of a form that
                 means another file elsewhere; or what it leads to is no regular file.
         """
+        path = self._below(name, where=where)
+        if not path.parts:
+            rule = "a path must name a file"
+            raise DataError(Problem(where, rule, "the folder itself", _MEND))
+        return self.found(self.root / path, where=where)
+
+    def folder(self, name: str, *, where: str) -> Path:
+        """Returns the folder that a name stands for; it need not exist, and may be this one.
+
+        Args:
+            name: As for `file`.
+            where: As for `file`.
+
+        Raises:
+            DataError: As for `file`; or what it leads to is no folder.
+        """
+        path = self._below(name.rstrip("/") or name, where=where)
+        return self.found(self.root / path, where=where, kind="folder")
+
+    def _below(self, name: str, *, where: str) -> PurePosixPath:
+        """Checks a name and returns the path below the folder that it stands for."""
         fault = name_fault(name)
         if fault is not None:
             raise DataError(Problem(where, *fault, _MEND))
@@ -62,21 +84,19 @@ class ConfinedFolder:
                 rule = "a path must lie below the folder that it is confined to"
                 raise DataError(Problem(where, rule, "an absolute path elsewhere", _MEND))
             path = below
-        if not path.parts:
-            rule = "a path must name a file"
-            raise DataError(Problem(where, rule, "the folder itself", _MEND))
-        return self.found(self.root / path, where=where)
+        return path
 
-    def found(self, path: Path, *, where: str) -> Path:
+    def found(self, path: Path, *, where: str, kind: Literal["file", "folder"] = "file") -> Path:
         """Checks where a path below the folder really leads; its name is not judged.
 
         Args:
             path: The folder followed by a path below it.
             where: What errors should name.
+            kind: What must be there, if anything is: a regular file or a folder.
 
         Raises:
-            DataError: Symbolic links lead out of the folder or in a circle, or what is there is no
-                regular file.
+            DataError: Symbolic links lead out of the folder or in a circle, or what is there is
+                something else.
         """
         real = os.path.realpath(path)
         if os.path.commonpath([self._real, real]) != self._real:
@@ -88,10 +108,10 @@ class ConfinedFolder:
                     "put the file itself there, or name the folder that holds all files as root",
                 )
             )
-        fault = _kind_fault(path)
+        fault = _kind_fault(path, kind)
         if fault is not None:
-            rule = "a path must lead to a regular file"
-            raise DataError(Problem(where, rule, fault, "name the file itself"))
+            rule = f"a path must lead to a {'regular file' if kind == 'file' else kind}"
+            raise DataError(Problem(where, rule, fault, f"name the {kind} itself"))
         return path
 
 
@@ -157,15 +177,15 @@ def _part_fault(part: str) -> tuple[str, str] | None:
     return None
 
 
-def _kind_fault(path: Path) -> str | None:
-    """Says what is there other than a regular file; what is missing is left to the reader."""
+def _kind_fault(path: Path, kind: str) -> str | None:
+    """Says what is there other than a file or folder; what is missing is left to the reader."""
     try:
         mode = path.stat().st_mode
     except OSError as error:
         return "symbolic links in a circle" if error.errno == errno.ELOOP else None
     kinds = {
-        stat.S_IFREG: None,
-        stat.S_IFDIR: "a folder",
+        stat.S_IFREG: None if kind == "file" else "a file",
+        stat.S_IFDIR: None if kind == "folder" else "a folder",
         stat.S_IFIFO: "a pipe",
         stat.S_IFSOCK: "a socket",
         stat.S_IFCHR: "a device",

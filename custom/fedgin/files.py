@@ -66,7 +66,11 @@ def write_atomically(
         OSError: The disk is full or the folder cannot be written; it names the file, and the old
             one, if any, stays.
     """
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
+    try:
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
+    except OSError as error:
+        error.filename = str(path)  # nobody knows the temporary name
+        raise
     try:
         with os.fdopen(descriptor, "wb") as file:
             if callable(content):

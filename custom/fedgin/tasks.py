@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from fedgin.config import nearest
 from fedgin.errors import ConfigError, Problem
+from fedgin.structure_words import nearest_structure
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,40 @@ class Task:
     def n_classes(self) -> int:
         """Number of output channels: the classes and the background."""
         return len(self.classes) + 1
+
+    def narrowed(self, names: Sequence[str] | None) -> Task:
+        """Returns the task with some of its classes, in its own order.
+
+        Args:
+            names: Names of the classes to keep, each once; None keeps all.
+
+        Raises:
+            ConfigError: A name is unknown or repeated, or there is none; all problems are listed.
+        """
+        if names is None:
+            return self
+        problems = [
+            Problem(
+                "key 'classes'",
+                f"classes must be structures of task '{self.name}'",
+                f"'{name}'",
+                nearest_structure(name, self.class_names),
+            )
+            for name in dict.fromkeys(names)
+            if name not in self.class_names
+        ]
+        if not names or len(set(names)) < len(names):
+            problems.append(
+                Problem(
+                    "key 'classes'",
+                    "at least one structure must be named, each once",
+                    ", ".join(names) or "none",
+                    "correct the list, or leave the key out",
+                )
+            )
+        if problems:
+            raise ConfigError(problems)
+        return replace(self, classes=tuple(c for c in self.classes if c.name in names))
 
 
 HEART_PARTS = ("left_ventricle", "right_ventricle", "left_atrium", "right_atrium", "myocardium")

@@ -201,3 +201,20 @@ def test_the_dtype_is_kept_and_the_input_untouched() -> None:
     assert out.dtype == torch.float16
     assert torch.equal(images, kept)
     assert torch.equal(labels, kept_labels)
+
+
+@pytest.mark.parametrize("spacing", [(3.0, 1.0), (5.0, 1.5, 0.8), (2.0, 2.0, 2.0)], ids=str)
+def test_a_turn_is_one_in_mm_whatever_the_voxels(spacing: tuple[float, ...]) -> None:
+    dims = len(spacing)
+    shape = (200, 1, *[8] * dims)
+    draw = Geometric(spacing=spacing).draw(shape, generator=generator(2))
+    cubes = Geometric().draw(shape, generator=generator(2))
+    edges = np.diag(spacing)
+    for matrix, turn in zip(draw.matrix.double(), cubes.matrix.double(), strict=True):
+        in_mm = edges @ matrix.numpy() @ np.linalg.inv(edges)
+        np.testing.assert_allclose(in_mm, turn.numpy(), atol=1e-5)
+        square = in_mm @ in_mm.T
+        np.testing.assert_allclose(square, square[0, 0] * np.eye(dims), atol=1e-5)
+    if len(set(spacing)) == 1:
+        assert torch.equal(draw.matrix, cubes.matrix)
+    assert torch.equal(draw.displacement, cubes.displacement)

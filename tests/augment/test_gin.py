@@ -10,7 +10,8 @@ import pytest
 import torch
 from scipy import ndimage, stats
 
-from fedgin.augment.gin import Gin, GinDraw, convolve_by_product
+from fedgin.augment.gin import Gin, GinDraw
+from fedgin.augment.gin_tensors import convolve_by_product
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 SHAPES = {"2d": (3, 1, 12, 9), "3d": (3, 1, 6, 7, 5), "2d two channels": (2, 2, 10, 11)}

@@ -175,9 +175,9 @@ def test_every_preset_gives_other_batches() -> None:
         )
         made = [trainer.batch(0, step) for step in range(6)]
         views = build_views(settings.training).count
-        assert all(images.shape == (4 * views, 1, 32, 32) for images, _ in made)
-        assert all(labels.shape == (4, 1, 32, 32) for _, labels in made)
-        batches[name] = torch.stack([images[:4] for images, _ in made])
+        assert all(images.shape == (4 * views, 1, 32, 32) for images, *_ in made)
+        assert all(labels.shape == (4, 1, 32, 32) for _, labels, _ in made)
+        batches[name] = torch.stack([images[:4] for images, *_ in made])
     for name in NAMES:
         same = {other for other in NAMES if torch.equal(batches[other], batches[name])}
         # With consistency the first view is GIN's own; only the further views are new.

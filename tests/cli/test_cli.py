@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from fedgin.cli.report import report
 from fedgin.engine.weights import set_weights
 from fedgin.errors import ConfigError
 from fedgin.networks import build_network
+from fedgin.release.model_file import read_release
 from fedgin.report.run_record import RunRecord
 from fedgin.report.run_table import to_json
 from fedgin.settings import ResolvedSettings, make_settings
@@ -59,7 +61,17 @@ def refusal(
 def test_help_names_every_verb() -> None:
     result = call("--help")
     assert result.exit_code == 0
-    for verb in ("phantom", "prepare", "train", "compare", "bench", "doctor", "audit", "job"):
+    for verb in (
+        "phantom",
+        "prepare",
+        "train",
+        "compare",
+        "bench",
+        "doctor",
+        "predict",
+        "audit",
+        "job",
+    ):
         assert verb in result.output
         assert call(verb, "--help").exit_code == 0
 
@@ -71,10 +83,19 @@ def test_help_names_every_verb() -> None:
         (["train", "--set", "learning_rat=1"], "did you mean 'learning_rate'?"),
         (["train", "--set", "steps_per_round=none"], "steps_per_round"),
         (["train", "--sites", "site-77"], "site-77.yaml"),
+        (["compare", "--dims", "4"], "write 2,3"),
+        (["compare", "--minutes", "1"], "it goes with --dims only"),
         (["train", "--sites", "site-1,site-1"], "one or more different site names"),
         (["prepare", "--sites", "../secret"], "letters, digits"),
         (["phantom", "OUT", "--protocol", "x-ray"], "x-ray"),
         (["job", "export", "no-such-job", "OUT", "--byoc"], "meta.json"),
+        (["job", "export", "no-such-job", "OUT"], "add --byoc for a copy, or --installed"),
+        (["job", "resume", "no-such-checkpoint", "OUT"], "add --byoc for a copy, or --installed"),
+        (["fingerprint", "--dims", "4"], "--dims: it must be 2 or 3; found 4"),
+        (
+            ["data", "index", "msd", "ROOT", "--out", "a.yaml", "--label", "liver"],
+            "STRUCTURE=VALUE",
+        ),
     ],
 )
 def test_a_refusal_exits_with_2_and_says_how_to_mend_it(
@@ -113,6 +134,21 @@ def centre(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
     return nibabel.affines.apply_affine(affine, np.argwhere(mask)).mean(axis=0)
 
 
+def test_drawing_for_the_first_time_tells_nothing_of_fonts(tmp_path: Path) -> None:
+    draw = (
+        "import sys; sys.argv = ['fedgin', '--help']; from fedgin.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "import matplotlib.font_manager"
+    )
+    environment = {**os.environ, "MPLCONFIGDIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", draw], env=environment, capture_output=True, text=True, check=True
+    )
+    assert any(tmp_path.glob("fontlist-*")), "this was not the first time"
+    assert "fontManager" not in done.stderr
+
+
 @pytest.mark.parametrize(("modality", "protocol"), [("ct", "native"), ("mr", "bssfp")])
 def test_phantoms_are_nifti_files_whose_affine_is_honest(
     tmp_path: Path, modality: str, protocol: str
@@ -121,7 +157,7 @@ def test_phantoms_are_nifti_files_whose_affine_is_honest(
         "phantom", str(tmp_path), "--modality", modality, "--protocol", protocol, "--cases", "1"
     )
     assert result.exit_code == 0
-    assert "1 cases" in result.output
+    assert "1 case in" in result.output
     datalist = json.loads((tmp_path / "dataset.json").read_text())
     assert datalist["modality"] == {"0": modality.upper()}
     assert len(datalist["training"]) == 1
@@ -183,6 +219,118 @@ def test_train_writes_models_that_fit_the_network(sites: Path, tmp_path: Path) -
     assert len(history["loss"]) == 2
     assert len(history["validation_score"]) == 3
     assert f"best (round {history['best_round']})" in result.output
+    released = read_release(out / "release")
+    best = torch.load(out / "best_model.pt", weights_only=True)["model"]
+    assert all(np.array_equal(released.weights[key], best[key].numpy()) for key in best)
+    card = released.card
+    assert card.title == "heart, pooled volumes, augmentation gin, 2 sites, 2 rounds"
+    assert card.choice.after_round == history["best_round"]
+    assert card.choice.score == pytest.approx(max(history["validation_score"]))
+    for name, modality in (("site-1", "CT"), ("site-2", "MR")):
+        facts = card.sites[name]
+        assert (facts.modality, facts.test.cases, facts.validation.cases) == (modality, 1, 1)
+        # The table shows the same number.
+        assert f"{facts.test.dice:.3f}" in result.output
+    assert card.contributions == {1: ("site-1", "site-2"), 2: ("site-1", "site-2")}
+
+
+def test_a_second_training_keeps_the_first_ones_model(
+    sites: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "best_model.pt").write_bytes(b"the first site's")
+    said = refusal(monkeypatch, capsys, "train", "--sites", "site-2", "--out", str(tmp_path))
+    assert "an earlier run's models are not overwritten" in said
+    assert f"best_model.pt in '{tmp_path}'" in said
+    assert (tmp_path / "best_model.pt").read_bytes() == b"the first site's"
+
+
+def test_without_validation_patients_no_model_is_called_the_best(
+    phantom_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (phantom_folder / "site-1.yaml").read_text()
+    assert "cases: 4" in text
+    alone = text.replace("validation: 0.25, test: 0.25", "validation: 0, test: 0")
+    (tmp_path / "alone.yaml").write_text(alone)
+    monkeypatch.setenv("FEDGIN_SITE_CONFIGS", str(tmp_path))
+    out = tmp_path / "run"
+    (out / "state").mkdir(parents=True)
+    result = call(
+        *("train", "--sites", "alone", "--task", "abdomen", "--rounds", "1"),
+        *("--out", str(out), "--force"),
+        *TINY_OPTIONS,
+    )
+    assert result.exit_code == 0
+    warning = "warning: no validation patients to choose the best model at alone: the last model is"
+    before, _, after = result.output.partition("round 1 of 1: ")
+    assert warning in before
+    assert warning in after
+    assert "warning: no test patients to measure it at alone" in before
+    assert "validation Dice not measured" in after
+    assert "nan" not in result.output
+    assert f"last model with its card: {out / 'release'}" in after
+    assert not (out / "best_model.pt").exists()
+    assert read_release(out / "release").card.choice.model == "last"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("check", "site-1", "--html"),
+        ("bench", "--only", "step", "--json"),
+        ("audit", "--json"),
+    ],
+)
+def test_a_report_replaces_no_file_of_another_kind(
+    command: tuple[str, ...],
+    sites: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "thesis"
+    file.write_text("years of work")
+    said = refusal(monkeypatch, capsys, *command, str(file))
+    assert "a file that is no earlier report is not overwritten" in said
+    assert file.read_text() == "years of work"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("train", "--out", "FILE"),
+        ("phantom", "FILE/sub"),
+        ("fingerprint", "--out", "FILE/sub"),
+        ("bench", "--only", "step", "--json", "FILE/sub"),
+        ("check", "site-1", "--html", "FILE/sub"),
+    ],
+)
+def test_a_path_that_cannot_be_written_is_named_with_its_option_before_the_work(
+    command: tuple[str, ...],
+    sites: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "afile"
+    file.write_text("mine")
+    said = refusal(monkeypatch, capsys, *(part.replace("FILE", str(file)) for part in command))
+    assert str(file) in said
+    assert "what is written needs a folder that can be written" in said or "new or empty" in said
+    assert "Mend: name another" in said
+    assert file.read_text() == "mine"
+
+
+def test_phantoms_are_not_written_over_a_real_data_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "dataset.json").write_text('{"name": "Spleen"}')
+    said = refusal(monkeypatch, capsys, "phantom", str(tmp_path), "--cases", "1", "--force")
+    assert "phantoms need a new or empty folder" in said
+    assert (tmp_path / "dataset.json").read_text() == '{"name": "Spleen"}'
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_compare_shows_every_pair_of_sites(sites: Path) -> None:
@@ -196,11 +344,22 @@ def test_compare_shows_every_pair_of_sites(sites: Path) -> None:
     assert pairs == {(a, b) for a in ("site-1", "site-2") for b in ("site-1", "site-2")}
 
 
-def test_bench_shows_the_share_of_each_part() -> None:
-    result = call("bench", "--device", "cpu", "--threads", "1", "--repeats", "3", *TINY_OPTIONS)
+def test_bench_shows_and_writes_the_share_of_each_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    file = tmp_path / "bench.json"
+    quickly = ("--device", "cpu", "--threads", "1", "--repeats", "3", "--only", "step")
+    result = call("bench", *quickly, "--json", str(file), *TINY_OPTIONS)
     assert result.exit_code == 0
-    assert "whole step" in result.output
-    assert "100 %" in result.output
+    assert "GIN: share of a step" in result.output
+    figures = json.loads(file.read_text())["figures"]
+    assert sum(one["value"] for one in figures if one["unit"] == "%") == pytest.approx(100)
+
+
+def test_an_unknown_benchmark_is_refused_with_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'step'"):
+        call("bench", "--only", "gin,stepp")
 
 
 def test_job_export_writes_the_overridden_job(repository: Path, tmp_path: Path) -> None:

@@ -206,6 +206,26 @@ def test_an_unchanged_file_is_not_read_again(tmp_path: Path) -> None:
     assert hashes.of(file) == first
 
 
+def test_several_files_have_one_hash_whatever_their_order_and_place(tmp_path: Path) -> None:
+    hashes = FileHashes(tmp_path / "hashes")
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        for name, content in (("a", b"abc"), ("b", b"abd")):
+            (tmp_path / folder / name).write_bytes(content)
+    one = [("", tmp_path / "one" / name) for name in "ab"]
+    two = [("", tmp_path / "two" / name) for name in "ba"]
+    assert hashes.of_all(one) == hashes.of_all(two)
+    assert len(list((tmp_path / "hashes").iterdir())) == 2  # one for each set, not for each file
+    named = [(path.name, path) for _, path in one]
+    swapped = [("b", one[0][1]), ("a", one[1][1])]
+    assert len({hashes.of_all(files) for files in (one, one[:1], named, swapped)}) == 4
+    before = hashes.of_all(one)
+    one[1][1].write_bytes(b"abde")
+    assert hashes.of_all(one) != before
+    with pytest.raises(FileNotFoundError):
+        hashes.of_all([("", tmp_path / "none")])
+
+
 def test_a_file_longer_than_one_chunk(tmp_path: Path) -> None:
     hashes = FileHashes(tmp_path / "hashes")
     (tmp_path / "f").write_bytes(b"a" * 3_000_000)

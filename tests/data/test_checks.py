@@ -169,6 +169,14 @@ def test_counting_beyond_one_chunk() -> None:
     assert count_values(Volume(array, np.eye(4))) == {0: half, 500: half}
 
 
+@pytest.mark.parametrize("dtype", ["u1", "<u2", ">u2", "<i4", "<i8"])
+def test_labels_of_every_type_are_counted_alike(dtype: str) -> None:
+    array = np.random.default_rng(0).integers(0, 200, (9, 8, 7)).astype(dtype)
+    values, numbers = np.unique(array, return_counts=True)
+    expected = dict(zip(values.tolist(), numbers.tolist(), strict=True))
+    assert count_values(Volume(array, np.eye(4))) == expected
+
+
 # ---------------------------------------------------------------- files
 
 

@@ -88,7 +88,7 @@ def test_all_structures_that_lack_are_listed() -> None:
     problems = refused({"liver": 1, "splen": 2, "kidney_left": 3}, "abdomen")
     lacking = [problem.rule.removeprefix("task 'abdomen' needs the label ") for problem in problems]
     assert lacking == ["'spleen'", "'kidney_right'", "'pancreas'", "'gallbladder'"]
-    assert "did you mean 'splen'?" in problems[0].found
+    assert "is 'splen' this structure?" in problems[0].found
 
 
 def test_a_site_without_labels_lacks_everything() -> None:
@@ -116,3 +116,19 @@ def test_a_site_that_only_tests_may_lack_all_of_them() -> None:
 def test_a_site_that_annotates_everything_lacks_nothing() -> None:
     assert partial(ABDOMEN).not_annotated == ()  # type: ignore[arg-type]
     assert build(ABDOMEN, "abdomen").not_annotated == ()  # type: ignore[arg-type]
+
+
+def test_a_near_name_is_pointed_at_and_others_are_not_called_allowed() -> None:
+    (near, *_) = refused({"livver": 1}, "abdomen")
+    assert near.found == "labels livver (is 'livver' this structure?)"
+    (other,) = refused(ABDOMEN, "heart")
+    assert "allowed" not in other.found
+    assert other.found.startswith("labels gallbladder, ")
+
+
+def test_where_no_class_is_annotated_another_task_is_named_not_partial_labels() -> None:
+    (problem,) = refused(ABDOMEN, "heart")
+    assert "partial_labels" not in problem.mend
+    assert "run a job of what this site annotates (--task abdomen)" in problem.mend
+    (lacking,) = refused({name: ABDOMEN[name] for name in ABDOMEN if name != "liver"}, "abdomen")
+    assert "--set partial_labels=marginal" in lacking.mend

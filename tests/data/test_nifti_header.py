@@ -270,3 +270,43 @@ def test_an_unknown_sform_code_leaves_the_qform(tmp_path: Path) -> None:
 def test_sizes_of_64_bits_are_not_wrapped_around(tmp_path: Path) -> None:
     path = write(tmp_path / "a.nii", forge(version=2, dim=[3, 2**32, 2**32, 2**62, 1, 1, 1, 1]))
     says(refusal(path), "at most 1073741824 voxels", str(2**126), "crop")
+
+
+# ---------------------------------------------------------------- units, and two transforms
+
+
+@pytest.mark.parametrize(("code", "unit"), [(1, "metres"), (3, "micrometres"), (1 | 8, "metres")])
+def test_lengths_in_other_units_are_refused(tmp_path: Path, code: int, unit: str) -> None:
+    problem = refusal(write(tmp_path / "a.nii", forge(xyzt_units=code)))
+    assert "lengths must be in mm" in problem.rule
+    assert problem.found == f"xyzt_units {code & 7}, {unit}"
+    assert "convert the lengths" in problem.mend
+
+
+@pytest.mark.parametrize("code", [0, 2, 2 | 8, 8])
+def test_lengths_in_mm_or_without_a_unit_are_read(tmp_path: Path, code: int) -> None:
+    header = read_header(write(tmp_path / "a.nii", forge(xyzt_units=code)))
+    np.testing.assert_allclose(header.spacing, (1.5, 1.5, 3.0))
+
+
+def with_qform(file: Path, shift_mm: float) -> Path:
+    """A file whose qform lies some way from its sform along x."""
+    image = nib.Nifti1Image(np.zeros(SHAPE, np.int16), DIAGONAL)
+    image.set_sform(DIAGONAL, code=1)
+    image.set_qform(changed(0, 3, shift_mm), code=1)
+    nib.save(image, file)
+    return file
+
+
+def test_a_qform_elsewhere_is_told_and_the_sform_followed(tmp_path: Path) -> None:
+    file = with_qform(tmp_path / "a.nii.gz", 50)
+    volume = read_nifti(file, kind="image")
+    np.testing.assert_array_equal(volume.affine, DIAGONAL)
+    assert volume.doubt.startswith("sform and qform place the volume up to 50 mm apart")
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.1])
+def test_transforms_that_agree_are_not_spoken_of(tmp_path: Path, shift: float) -> None:
+    file = with_qform(tmp_path / "a.nii.gz", shift)
+    assert read_header(file).doubt is None
+    assert read_nifti(file, kind="image").doubt == ""

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 from linear_tissue import (
@@ -25,7 +26,8 @@ from linear_tissue import (
 from site_files import make_site, save
 
 from fedgin.data.phantom import phantom_case
-from fedgin.data.prepare import FOREGROUND_SAMPLES, PreparedCase, prepare_site
+from fedgin.data.prepare import PreparedCase, prepare_site
+from fedgin.data.prepare_case import FOREGROUND_SAMPLES
 from fedgin.settings import ResolvedSettings, make_settings
 from fedgin.sites.lookup import Site
 
@@ -110,6 +112,25 @@ def test_a_volume_without_the_structure_is_used_and_told(
     assert set(cases) == set("abcd")
     assert cases["c"].foreground.shape == (0, 4)
     assert not cases["c"].label.any()
+
+
+def test_a_qform_elsewhere_is_warned_of_each_time(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in "abcd":
+        write_case(tmp_path, name)
+    file = tmp_path / "im" / "c.nii.gz"
+    image = nib.load(file)
+    moved = image.affine.copy()
+    moved[0, 3] += 50
+    image.set_qform(moved, code=1)
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj), image.affine, image.header), file)
+    site = hospital(tmp_path)
+    for _ in ("prepared", "from the cache"):
+        caplog.clear()
+        prepare_site(site, OWN_SPACING)
+        (warning,) = [text for _, _, text in caplog.record_tuples if "qform" in text]
+        assert warning.startswith("site hospital: c: sform and qform place the volume up to 50 mm")
 
 
 # ---------------------------------------------------------------- cache

@@ -10,7 +10,7 @@ import pytest
 from scipy import ndimage
 from scipy.interpolate import RegularGridInterpolator
 
-from fedgin.data.preprocess import normalise, resample, to_ras
+from fedgin.data.preprocess import normalise, prepare_image, resample, to_ras
 from fedgin.data.volume import Volume
 
 SHAPE = (5, 6, 7)
@@ -225,3 +225,22 @@ def test_the_input_is_not_changed() -> None:
         before = image.copy()
         normalise(image, modality=modality, ct_window=(-100, 100))
         np.testing.assert_array_equal(image, before)
+
+
+# ---------------------------------------------------------------- all together
+
+
+@pytest.mark.parametrize("modality", ["CT", "MR"])
+def test_an_image_is_reoriented_resampled_and_normalised_as_a_whole(modality: str) -> None:
+    array = (random((41, 20, 9)) * 400).astype(np.float32)
+    volume = Volume(array, oriented((2, 0, 1), (1, -1, 1), tilt=0.1))
+    image = resample(to_ras(volume), spacing=(3.0, None, 2.5), order=1)
+    whole = normalise(image.array, modality=modality, ct_window=(-200, 500))
+    prepared, spacing = prepare_image(
+        "a", volume, modality=modality, spacing=(3.0, None, 2.5), ct_window=(-200, 500)
+    )
+    assert prepared.dtype == np.float16
+    assert prepared.flags.c_contiguous
+    np.testing.assert_array_equal(prepared, whole.transpose(2, 1, 0).astype(np.float16))
+    assert spacing == image.spacing[::-1]
+    assert len(prepared) > 20  # more slices than are normalised at a time

@@ -98,6 +98,23 @@ def test_a_missing_root_is_refused(root: Path) -> None:
     assert "mount the data" in problem.mend
 
 
+@pytest.mark.parametrize(
+    "dataset",
+    [
+        {"kind": "glob", "images": "*.nii", "labels": "*.nii"},
+        {"kind": "adapter", "name": "msd"},
+    ],
+)
+def test_a_relative_root_is_told_with_the_folder_it_was_looked_for_in(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dataset: dict[str, Any]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    site = make_site(root.parent, dataset={"root": "below/data", **dataset}, labels={"liver": 1})
+    (problem,) = problems_of(lambda: list_cases(site, get_task("abdomen")), DataError)
+    assert problem.where.endswith("hospital.yaml: key 'dataset.root'")
+    assert f"'{tmp_path / 'below/data'}' ('below/data' below the current folder)" in problem.found
+
+
 # ---------------------------------------------------------------- patterns
 
 

@@ -57,6 +57,13 @@ def test_a_sound_site_is_counted(tmp_path: Path) -> None:
     assert look(tmp_path / "hospital-a.yaml")[1].values["prepared_now"] == 0
 
 
+def test_a_site_that_only_tests_needs_no_training_patients(tmp_path: Path) -> None:
+    findings = look(write_hospital(tmp_path, split={"by": "test"}))
+    assert [finding.status for finding in findings] == ["ok", "ok", "ok"]
+    assert (findings[1].values["train_cases"], findings[1].values["test_cases"]) == (0, 4)
+    assert "trains none" in findings[2].found
+
+
 def test_every_problem_of_every_volume_is_told_by_hash(tmp_path: Path) -> None:
     file = write_hospital(tmp_path)
     root = tmp_path / "data"
@@ -231,4 +238,27 @@ def test_a_split_without_patients_is_told(tmp_path: Path) -> None:
     told = {finding.name: finding for finding in look(write_hospital(tmp_path, split=split))}
     assert told["split validation"].status == "warning"
     assert told["split test"].status == "warning"
+    assert told["volumes"].status == "ok"
+
+
+def test_a_site_that_lacks_classes_is_refused_or_told_what_the_job_makes_of_it(
+    tmp_path: Path,
+) -> None:
+    file = write_hospital(tmp_path, labels={"liver": 1})
+    abdomen = {**TINY, "task": "abdomen", "classes": ["liver", "spleen", "pancreas"]}
+
+    def findings(**more: Any) -> list[Finding]:
+        settings = make_settings(**abdomen, **more)
+        subject = make_subject(file, settings=settings, kit=None, job=None, time_server=None)
+        notes = Notes()
+        return [finding for check in CHECKS[:2] for finding in run_check(check, subject, notes)][1:]
+
+    refused = findings()
+    assert {finding.status for finding in refused} == {"failed"}
+    assert "partial_labels=marginal" in refused[0].mend
+    told = {finding.name: finding for finding in findings(partial_labels="marginal")}
+    assert told["annotation"].status == "ok"
+    assert told["annotation"].found == (
+        "liver annotated; not spleen, pancreas, which the job takes as unknown here"
+    )
     assert told["volumes"].status == "ok"

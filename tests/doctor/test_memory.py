@@ -10,6 +10,7 @@ import pytest
 import torch
 from subjects import TINY, by_name, make_subject
 
+from fedgin.doctor.forecast import check_forecast
 from fedgin.doctor.memory import check_memory, judge_gpu, judge_ram
 from fedgin.doctor.runner import Check, run_check
 from fedgin.doctor.subject import Notes, Subject
@@ -17,7 +18,7 @@ from fedgin.engine.memory_need import MemoryNeed, memory_need
 from fedgin.settings import make_settings
 from fedgin.sites.lookup import Site
 
-NEED = MemoryNeed(weights=10, optimizer=20, batch=5, step=165, validation=80)
+NEED = MemoryNeed(weights=10, optimizer=20, batch=5, step=160, workspace=5, validation=80)
 
 
 def subject(load: Callable[[str], Site], **changes: object) -> Subject:
@@ -73,6 +74,28 @@ def test_a_gpu_that_is_not_there_is_a_failed_finding(load: Callable[[str], Site]
     assert found.status == "failed"
     assert f"'{missing}'" in found.found
     assert "CUDA_VISIBLE_DEVICES" in found.mend
+
+
+def test_numbers_of_a_device_are_shown_though_patients_are_called_so(
+    load: Callable[[str], Site],
+) -> None:
+    count = torch.cuda.device_count()
+    missing = f"cuda:{count + 7}"
+    check = Check("memory", check_memory, needs_site=True)
+    notes = Notes(names={str(count), str(count + 7)})
+    (found,) = run_check(check, subject(load, device=missing), notes)
+    assert found.found == (
+        f"the CUDA device must exist; found '{missing}' with {count} CUDA devices visible"
+    )
+
+
+def test_a_device_that_is_not_there_fails_one_check_only(load: Callable[[str], Site]) -> None:
+    missing = f"cuda:{torch.cuda.device_count() + 1}"
+    check = Check("forecast", check_forecast, needs_site=True)
+    found = by_name(run_check(check, subject(load, device=missing), Notes()))
+    assert found["time per round"].status == "skipped"
+    assert found["time per round"].mend == "see memory"
+    assert found["bytes per round"].status == "ok"
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")

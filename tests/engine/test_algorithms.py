@@ -162,7 +162,7 @@ def test_a_round_of_dual_normalization_trains_both_sets(tmp_path: Path, dims: in
     if dims == 3:
         more |= {"spatial_dims": 3, "patch_size": [16, 16, 16]}
     engine = trainer(**more)
-    images, labels = engine.batch(0, 0)
+    images, labels, _ = engine.batch(0, 0)
     assert (images.shape[0], labels.shape[0]) == (4, 2)
     result = one_round(engine, start(**more), tmp_path)
     assert np.isfinite(result.loss)

@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from fedgin.engine.averaging import selection_score, weighted_mean
+from fedgin.engine.averaging import partial_selection_score, selection_score, weighted_mean
 
 SITES = ("site-10", "site-2", "a", "Z")
 MASS = {"site-10": 117.0, "site-2": 3.5, "a": 40.0, "Z": 911.0}
@@ -113,3 +113,29 @@ def test_sites_that_did_not_measure_are_left_out() -> None:
     assert selection_score(dice, modality) == pytest.approx(0.7, abs=1e-15)
     assert math.isnan(selection_score({"one": math.nan}, modality))
     assert math.isnan(selection_score({}, modality))
+
+
+def test_a_class_counts_only_from_the_sites_that_have_it() -> None:
+    modality = {"one": "CT", "two": "CT", "three": "MR"}
+    per_class = {
+        "one": {"liver": 0.9, "spleen": 0.7, "kidney": math.nan},
+        "two": {"liver": 0.5, "spleen": math.nan, "kidney": math.nan},
+        "three": {"liver": math.nan, "spleen": math.nan, "kidney": 0.4},
+    }
+    # CT: liver (0.9 + 0.5) / 2, spleen 0.7; MR: kidney 0.4.
+    assert partial_selection_score(per_class, modality) == pytest.approx((0.7 + 0.4) / 2)
+    assert math.isnan(partial_selection_score({"one": {"liver": math.nan}}, modality))
+    assert math.isnan(partial_selection_score({}, modality))
+
+
+def test_where_all_sites_have_all_classes_both_scores_agree() -> None:
+    generator = np.random.default_rng(0)
+    modality = {"one": "CT", "two": "CT", "three": "MR"}
+    per_class = {
+        site: {name: float(generator.uniform()) for name in ("liver", "spleen", "kidney")}
+        for site in modality
+    }
+    means = {site: float(np.mean(list(values.values()))) for site, values in per_class.items()}
+    assert partial_selection_score(per_class, modality) == pytest.approx(
+        selection_score(means, modality), rel=1e-12
+    )

@@ -98,7 +98,7 @@ def test_every_kind_of_run_can_be_estimated(values: dict[str, object]) -> None:
 
 # A process of its own: steps as the trainer takes them, and the most memory that the system saw.
 MEASURE = """
-import json, sys
+import ctypes, json, sys
 import numpy as np
 import torch
 torch.set_num_threads(1)
@@ -106,7 +106,7 @@ from fedgin.engine.optimization import build_optimizer
 from fedgin.engine.trainer import Trainer
 from fedgin.engine.evaluator import segment
 from fedgin.settings import make_settings
-from fedgin.study.step_cost import noise_case
+from fedgin.engine.step_cost import noise_case
 
 def status(key):
     with open("/proc/self/status") as file:
@@ -121,7 +121,7 @@ def step(trainer):
     scaler = torch.amp.GradScaler("cpu", enabled=False)
     trainer.network.train()
     for number in range(2):
-        images, labels = trainer.batch(0, number)
+        images, labels, _ = trainer.batch(0, number)
         trainer.step(images, labels, optimizer, scaler)
 
 def build(**values):
@@ -130,11 +130,13 @@ def build(**values):
     return Trainer(settings=settings, site="a", cases=[case], device=torch.device("cpu"))
 
 work, values = sys.argv[1], json.loads(sys.argv[2])
-small = build(**{**values, "patch_size": [32, 32], "batch_size": 1})  # what libraries keep
+# What libraries keep.
+small = build(**{**values, "patch_size": [32] * len(values["patch_size"]), "batch_size": 1})
 step(small)
 segment(small.network, np.zeros((2, 40, 40)), settings=small.settings, device=small.device)
 trainer = build(**values)
 image = np.zeros((40, 256, 256), dtype=np.float16)
+ctypes.CDLL(None).malloc_trim(0)  # what the small steps freed is not held any more
 before = status("VmRSS")
 reset()
 if work == "training":
@@ -158,13 +160,16 @@ def measured(work: str, values: dict[str, object]) -> int:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the process's memory from /proc")
 @pytest.mark.parametrize("work", ["training", "validation"])
-def test_the_estimate_is_within_a_factor_of_two_of_a_real_process(work: str) -> None:
-    values: dict[str, object] = {"task": "abdomen", "channels": [32, 64]}
+@pytest.mark.parametrize("dims", [2, pytest.param(3, marks=pytest.mark.slow)])
+def test_the_estimate_is_near_what_a_real_process_takes(work: str, dims: int) -> None:
+    values: dict[str, object] = {"task": "abdomen", "channels": [32, 64], "spatial_dims": dims}
     if work == "training":
         values |= {"patch_size": [256, 256], "batch_size": 8}
+        if dims == 3:
+            values |= {"patch_size": [32, 96, 96], "batch_size": 2}
         estimate = memory_need(make_settings(**values)).training
     else:
-        values |= {"patch_size": [64, 64], "batch_size": 1}
+        values |= {"patch_size": [64, 64] if dims == 2 else [32, 64, 64], "batch_size": 1}
         estimate = memory_need(make_settings(**values), largest_volume=40 * 256 * 256).validation
     assert estimate > 100e6  # large beside what libraries take for themselves
-    assert 0.5 < estimate / measured(work, values) < 2
+    assert 0.75 < estimate / measured(work, values) < 1.35

@@ -16,7 +16,7 @@ from fedgin.engine.tensor_file import read_tree
 from fedgin.engine.weights import get_weights, set_weights
 from fedgin.errors import ConfigError
 from fedgin.networks import build_network
-from fedgin.settings import ResolvedSettings
+from fedgin.settings import ResolvedSettings, make_settings
 from fedgin.sites.lookup import Site
 
 ROUNDS = 3
@@ -98,8 +98,9 @@ def test_fewer_validations_leave_the_models_as_they_are(
     trained: Trained, sites: list[PreparedSite], quick: ResolvedSettings, tmp_path: Path
 ) -> None:
     _, run, _, _ = trained
-    rare = PooledTraining(sites=sites, settings=quick).run(
-        rounds=ROUNDS, folder=tmp_path, validate_every=ROUNDS
+    values = {**quick.training.model_dump(mode="json"), "validate_every": ROUNDS}
+    rare = PooledTraining(sites=sites, settings=make_settings(**values)).run(
+        rounds=ROUNDS, folder=tmp_path
     )
     assert all(np.array_equal(run.last[name], rare.last[name]) for name in run.last)
     # Before the first round and after the last one; between them nothing was measured.

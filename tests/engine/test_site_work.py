@@ -17,7 +17,7 @@ from fedgin.engine.weights import add, get_weights
 from fedgin.errors import DataError
 from fedgin.networks import build_network
 from fedgin.report.run_record import SiteMetrics
-from fedgin.settings import ResolvedSettings
+from fedgin.settings import ResolvedSettings, make_settings
 from fedgin.sites.lookup import Site
 from fedgin.sites.schema import SiteConfig
 
@@ -38,6 +38,23 @@ def test_a_site_validates_trains_and_tests(work: SiteWork, quick: ResolvedSettin
     assert {row.case for row in test.cases} == names["test"]
     assert not names["train"] & (names["validation"] | names["test"])
     assert {row.site for row in test.cases} == {"site-1"}
+
+
+def test_rounds_without_validation_measure_nobody(
+    load: Callable[[str], Site], quick: ResolvedSettings, tmp_path: Path
+) -> None:
+    values = {**quick.training.model_dump(mode="json"), "validate_every": 3}
+    work = SiteWork(
+        site=load("site-1"), settings=make_settings(**values), run_folder=tmp_path / "run"
+    )
+    weights = get_weights(work.trainer.network)
+    measured = [len(work.validate(weights, before_round=number).cases) for number in range(7)]
+    assert measured == [1, 0, 0, 1, 0, 0, 1]
+    # What the server gets then is what a site without validation patients says.
+    nobody = work.metrics(work.validate(weights, before_round=1))
+    assert nobody == {"dice": None, "per_class": {"heart": None}, "cases": 0}
+    # The last model is measured whatever its round.
+    assert len(work.validate(weights).cases) == 1
 
 
 def test_metrics_are_plain_numbers_that_the_report_reads(

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from fedgin.engine.step_cost import noise_case
 from fedgin.engine.step_probe import probe_steps
 from fedgin.engine.trainer import Trainer
 from fedgin.engine.weights import get_weights
 from fedgin.settings import ResolvedSettings
-from fedgin.study.step_cost import noise_case
 
 
 @pytest.fixture

@@ -158,17 +158,17 @@ def test_site_round_and_seed_each_change_the_draws() -> None:
 
 
 def test_gin_changes_the_intensities_and_not_the_labels() -> None:
-    plain_images, plain_labels = trainer(augmentation="none").batch(0, 0)
-    gin_images, gin_labels = trainer(augmentation="gin").batch(0, 0)
+    plain_images, plain_labels, _ = trainer(augmentation="none").batch(0, 0)
+    gin_images, gin_labels, _ = trainer(augmentation="gin").batch(0, 0)
     assert torch.equal(plain_labels, gin_labels)
     assert ((plain_images - gin_images).flatten(1).abs().amax(dim=1) > 1e-3).all()
 
 
 def test_gin_arguments_reach_the_augmentation() -> None:
-    plain, _ = trainer(augmentation="none").batch(0, 0)
-    never, _ = trainer(gin={"probability": 0.0}).batch(0, 0)
-    deep, _ = trainer(gin={"layers": 7}).batch(0, 0)
-    usual, _ = trainer().batch(0, 0)
+    plain, *_ = trainer(augmentation="none").batch(0, 0)
+    never, *_ = trainer(gin={"probability": 0.0}).batch(0, 0)
+    deep, *_ = trainer(gin={"layers": 7}).batch(0, 0)
+    usual, *_ = trainer().batch(0, 0)
     assert torch.equal(plain, never)
     assert not torch.allclose(deep, usual, atol=1e-3)
 
@@ -232,7 +232,7 @@ def test_3d_patches_train(tmp_path: Path, network: str) -> None:
         "steps_per_round": 2,
     }
     engine = trainer(**more)
-    images, labels = engine.batch(0, 0)
+    images, labels, _ = engine.batch(0, 0)
     assert images.shape == labels.shape == (2, 1, 16, 16, 16)
     result = one_round(engine, start(**more), tmp_path)
     assert np.isfinite(result.loss)

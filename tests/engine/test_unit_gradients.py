@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings, strategies
+from hypothesis import example, given, settings, strategies
 from opacus.optimizers import DPOptimizer
 from torch import Tensor, nn
 
@@ -144,6 +144,7 @@ units = strategies.lists(strategies.lists(values, min_size=5, max_size=5), max_s
 
 
 @settings(max_examples=150, deadline=None)
+@example(others=[], unit=[0.0, 0.0, 0.0, 0.0, 3.402720228920406e38], max_norm=0.125)
 @given(
     others=units,
     unit=strategies.lists(values, min_size=5, max_size=5),

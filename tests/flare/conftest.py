@@ -57,6 +57,7 @@ def simulate(
     site_configs: Path,
     arguments: Sequence[str] = (),
     resources: Path | None = None,
+    local_files: Sequence[Path] = (),
     timeout: int = 400,
 ) -> SimulatedRun:
     """Runs `nvflare simulator` in a home and a workspace of its own."""
@@ -64,6 +65,8 @@ def simulate(
     (workspace / "local").mkdir(parents=True)
     if resources is not None:
         shutil.copyfile(resources, workspace / "local" / "resources.json")
+    for file in local_files:
+        shutil.copy(file, workspace / "local")
     (folder / "home").mkdir()
     started_in = folder / "started_in"
     started_in.mkdir()

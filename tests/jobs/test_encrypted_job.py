@@ -200,3 +200,16 @@ def test_the_project_file_has_the_parameters_of_the_package(repository: Path) ->
         "coeff_mod_bit_sizes": list(COEFFICIENT_BITS),
         "scale_bits": SCALE_BITS,
     }
+
+
+def test_sites_that_annotate_different_classes_go_with_encryption(
+    job: Path, tmp_path: Path
+) -> None:
+    overrides = [
+        "task=abdomen",
+        'classes=["liver","spleen"]',
+        "partial_labels=marginal",
+        "distillation.weight=0.5",
+    ]
+    out = export_job(job, tmp_path / "out", byoc=False, overrides=overrides)
+    assert read(out, "training.json")["distillation"] == {"weight": 0.5}

@@ -168,9 +168,9 @@ def test_overrides_reach_the_settings_and_the_server(job: Path, tmp_path: Path) 
         ("augmentatoin=none", "did you mean 'augmentation'"),
         ("gin.probabilty=0.5", "did you mean 'probability'"),
         ("format_version=3", "'format_version'"),
-        ("num_rounds=many", "must be a int"),
-        ("num_rounds=2.5", "must be a int"),
-        ("num_rounds=true", "must be a int"),
+        ("num_rounds=many", "must be a whole number above 0"),
+        ("num_rounds=2.5", "must be a whole number above 0"),
+        ("num_rounds=true", "must be a whole number above 0"),
         ("steps_per_round=few", "steps_per_round"),
         ("steps_per_round=0", "steps_per_round"),
         ("augmentation=magic", "augmentation"),
@@ -280,6 +280,26 @@ def test_a_rule_that_the_job_cannot_keep_is_refused(job: Path, tmp_path: Path) -
         export_job(bare, tmp_path / "out", byoc=False, overrides=["min_sites.ct=2"])
 
 
-def test_every_job_can_be_made_three_dimensional(job: Path, tmp_path: Path) -> None:
+def test_every_job_becomes_three_dimensional_by_one_word(job: Path, tmp_path: Path) -> None:
     out = export_job(job, tmp_path / "out", byoc=True, overrides=["spatial_dims=3"])
-    assert len(read_settings(out / CONFIG / "training.json").geometry.patch_size) == 3
+    found = read_settings(out / CONFIG / "training.json")
+    assert found.geometry == found.task.geometry[3]
+    own = read(job / CONFIG / "training.json")
+    kept = {key: value for key, value in own.items() if key not in ("channels", "spatial_dims")}
+    assert read(out / CONFIG / "training.json") == {**kept, "spatial_dims": 3}
+
+
+@pytest.mark.parametrize("network", ["unet", "dynunet"])
+def test_a_job_whose_patch_is_for_slices_becomes_three_dimensional(
+    repository: Path, tmp_path: Path, network: str
+) -> None:
+    source = repository / "jobs" / "fed_gin_abdomen"
+    flat = export_job(
+        source, tmp_path / "flat", byoc=False, overrides=["patch_size=[160,160]", "batch_size=12"]
+    )
+    over = ["spatial_dims=3", f"network={network}", "batch_size=1"]
+    out = export_job(flat, tmp_path / "out", byoc=False, overrides=over)
+    found = read_settings(out / CONFIG / "training.json")
+    assert found.geometry.patch_size == found.task.geometry[3].patch_size
+    assert found.geometry.batch_size == 1  # the user's own
+    assert found.training.network == network

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,7 +13,7 @@ from fedgin.package import check_package
 from fedgin.release.from_record import whole_settings
 from fedgin.release.model_file import read_release
 from fedgin.settings import ResolvedSettings, make_settings, read_settings
-from released_models import release_into
+from released_models import change_card, release_into
 
 CONFIG = Path("app/config")
 QUICK = ("channels=[8,16,32]", "patch_size=[64,64]", "spacing=[5.0,5.0,null]")
@@ -30,11 +29,6 @@ def refused(job: Path, model: Path | None, folder: Path, *overrides: str) -> str
         export_job(job, folder, byoc=True, overrides=overrides, model=model)
     assert not folder.exists()
     return str(caught.value)
-
-
-def rewrite(model: Path, **values: Any) -> None:
-    card = model / "model_card.json"
-    card.write_text(json.dumps({**json.loads(card.read_text()), **values}))
 
 
 # ---------------------------------------------------------------- start from a model
@@ -71,6 +65,16 @@ def test_what_leaves_the_network_as_it_is_may_differ(
         ("fed_gin_heart", [QUICK[0], "spatial_dims=3"], ["'spatial_dims'", "3", "2"]),
         (
             "fed_gin_heart",
+            [QUICK[0], "spacing=[1,4,null]"],
+            ["[[1,2],[1,2]]", "[[2,2],[2,2]]", "[1.0,4.0,null]"],
+        ),
+        (
+            "fed_gin_heart",
+            [QUICK[0], "network=dynunet", "deep_supervision=true"],
+            ["'deep_supervision'", "true", "false"],
+        ),
+        (
+            "fed_gin_heart",
             [QUICK[0], "augmentation=dual_normalization"],
             ["augmentation dual_normalization", "augmentation gin"],
         ),
@@ -91,17 +95,32 @@ def test_a_model_of_another_network_is_refused_naming_both(
 def test_a_card_whose_classes_are_not_the_tasks_is_refused(
     repository: Path, model: Path, tmp_path: Path
 ) -> None:
-    rewrite(model, class_names=["liver"])
+    change_card(model, class_names=["liver"])
     said = refused(repository / "jobs/fed_gin_heart", model, tmp_path / "out", *QUICK)
     assert '["heart"]' in said
     assert '["liver"]' in said
+
+
+def test_an_edited_card_is_not_carried_and_one_of_before_the_hash_is(
+    repository: Path, model: Path, tmp_path: Path
+) -> None:
+    card = json.loads((model / "model_card.json").read_text())
+    settings = {**card["settings"], "ct_window": [0, 100]}
+    (model / "model_card.json").write_text(json.dumps({**card, "settings": settings}))
+    for job in ("fed_gin_heart", "evaluate"):
+        said = refused(repository / "jobs" / job, model, tmp_path / "out")
+        assert "settings must be as they were written" in said
+    change_card(model, settings=card["settings"])
+    job = repository / "jobs" / "fed_gin_heart"
+    out = export_job(job, tmp_path / "out", byoc=True, overrides=QUICK, model=model)
+    assert read_release(out / CONFIG / "start").card == read_release(model).card
 
 
 def test_arrays_that_are_not_the_networks_are_refused_whatever_the_card_says(
     repository: Path, model: Path, tmp_path: Path
 ) -> None:
     card = json.loads((model / "model_card.json").read_text())
-    rewrite(model, settings={**card["settings"], "channels": [8, 16, 64]})
+    change_card(model, settings={**card["settings"], "channels": [8, 16, 64]})
     said = refused(repository / "jobs/fed_gin_heart", model, tmp_path / "out", "channels=[8,16,64]")
     assert "the shape must be" in said
 
@@ -178,6 +197,26 @@ def test_a_model_of_three_dimensions_is_measured_in_three(repository: Path, tmp_
 def test_an_unknown_card_key_is_refused_naming_the_nearest(
     repository: Path, model: Path, tmp_path: Path
 ) -> None:
-    rewrite(model, contribution={})
+    change_card(model, contribution={})
     with pytest.raises(ConfigError, match="did you mean 'contributions'"):
         export_job(repository / "jobs/evaluate", tmp_path / "out", byoc=True, model=model)
+
+
+def test_a_model_of_other_classes_is_refused_and_the_mend_names_them(
+    repository: Path, tmp_path: Path
+) -> None:
+    values = {"task": "abdomen", "channels": [8, 16], "patch_size": [32, 32]}
+    narrow = make_settings(**values, classes=["liver", "spleen"])
+    model = release_into(tmp_path / "release", narrow)
+    job = repository / "jobs" / "fed_gin_abdomen"
+    overrides = ["channels=[8,16]", "patch_size=[32,32]"]
+    words = refused(job, model, tmp_path / "out", *overrides)
+    mend = 'classes=["liver","spleen"]'
+    assert f"--set '{mend}'" in words
+    out = export_job(job, tmp_path / "out", byoc=False, overrides=[*overrides, mend], model=model)
+    assert read_settings(out / CONFIG / "training.json").task.class_names == ("liver", "spleen")
+    evaluation = export_job(
+        repository / "jobs" / "evaluate", tmp_path / "e", byoc=False, model=model
+    )
+    settings = read_settings(evaluation / CONFIG / "training.json")
+    assert settings.task.class_names == ("liver", "spleen")

@@ -76,7 +76,9 @@ def test_consistency_pulls_the_predictions_together() -> None:
 class MeanGap(nn.Module):
     """A loss whose value by hand is easy: mean of the scores minus mean of the labels."""
 
-    def forward(self, values: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, values: torch.Tensor, labels: torch.Tensor, known: torch.Tensor | None = None
+    ) -> torch.Tensor:
         return values.mean() - labels.double().mean()
 
 

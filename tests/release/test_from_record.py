@@ -65,7 +65,7 @@ def test_a_site_that_never_answered_is_shown_with_nothing(quick: ResolvedSetting
     record.sites.append("z")
     facts = make_release(quick, record)[1].sites["z"]
     assert facts.model_dump() == dict.fromkeys(
-        ("modality", "training_slices", "validation", "test")
+        ("modality", "training_slices", "validation", "test", "not_annotated")
     )
 
 
@@ -87,3 +87,21 @@ def test_the_limits_follow_the_settings(settings: dict[str, Any], words: str) ->
     card = make_release(make_settings(task="heart", channels=[8, 16], **settings))[1]
     assert any(words in sentence for sentence in card.limits)
     assert card.intended_use[0] == ("Research on the segmentation of heart in CT and MR volumes.")
+
+
+def test_a_card_says_who_annotated_what() -> None:
+    settings = make_settings(
+        task="abdomen", classes=["liver", "spleen", "kidney_left"], channels=[8, 16]
+    )
+    record = make_record()
+    assert make_release(settings, record)[1].sites["a"].not_annotated is None
+    record.not_annotated = {"a": ["kidney_left"], "b": ["spleen", "kidney_left"], "m": []}
+    card = make_release(settings, record)[1]
+    assert card.class_names == ("liver", "spleen", "kidney_left")
+    assert card.sites["b"].not_annotated == ("spleen", "kidney_left")
+    assert card.sites["m"].not_annotated == ()
+    assert [limit for limit in card.limits if "annotated" in limit] == [
+        "No CT site annotated kidney left: there they come from what other sites taught, and were "
+        "never measured."
+    ]
+    assert card_from_text(card.to_text(), where="here") == card

@@ -25,18 +25,13 @@ from fedgin.release.model_file import (
     write_release,
 )
 from fedgin.settings import ResolvedSettings, make_settings
-from released_models import release_into
+from released_models import change_card, release_into
 
 
 @pytest.fixture
 def released(quick: ResolvedSettings, tmp_path: Path) -> Path:
     """A release folder with the quick network's initial weights."""
     return release_into(tmp_path / "release", quick)
-
-
-def change_card(folder: Path, **values: Any) -> None:
-    file = folder / CARD_FILE
-    file.write_text(json.dumps({**json.loads(file.read_text()), **values}))
 
 
 def said(path: Path) -> str:

@@ -110,3 +110,13 @@ def test_the_sites_last_loss_of_privacy_is_shown() -> None:
     text = render_federation(content)
     assert ["site-1", "2.500", "1e-05"] in cells(text, "site-1")
     assert ["site-2", "0.500", "1e-06"] in cells(text, "site-2")
+
+
+def test_a_site_that_does_not_annotate_a_class_is_shown_as_such() -> None:
+    content = run()
+    content["not_annotated"] = {"site-1": [], "site-2": ["heart"]}
+    none = summarise([], edges=EDGES["dice"])
+    content["final"]["best"]["site-2"]["test"]["summary"]["heart"]["dice"] = none
+    text = render_federation(content)
+    assert ["Dice", "site-2", "not annotated", "\N{EN DASH}", "\N{EN DASH}"] in cells(text, "Dice")
+    assert not cells(text, "site-2")  # no row of zeros among the histograms

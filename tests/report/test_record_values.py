@@ -10,7 +10,7 @@ import pytest
 from fedgin.cli.report import report
 from fedgin.federation_settings import MinSites
 from fedgin.report.contributions import contribution_of, contributions_csv
-from fedgin.report.quorum import shortage
+from fedgin.report.quorum import never_annotated, shortage
 from fedgin.report.record_values import BY_ROUND, record_from_values, record_to_values
 from fedgin.report.run_record import RunRecord, SiteMetrics
 from fedgin.report.run_table import render, to_json
@@ -57,11 +57,11 @@ def test_a_report_of_every_field_can_be_drawn_again(
 
 def test_every_round_lists_every_site() -> None:
     assert contributions_csv(a_record()).splitlines() == [
-        "round,site,modality,contribution,weight,reason,epsilon,delta",
-        "1,a,CT,accepted,0.250000,,1.25,1e-05",
-        "1,b,MR,accepted,0.750000,,,",
-        "2,a,CT,refused,,a sent nan,2.5,1e-05",
-        "2,b,MR,accepted,1.000000,,,",
+        "round,site,modality,contribution,weight,reason,epsilon,delta,not_annotated",
+        "1,a,CT,accepted,0.250000,,1.25,1e-05,",
+        "1,b,MR,accepted,0.750000,,,,",
+        "2,a,CT,refused,,a sent nan,2.5,1e-05,",
+        "2,b,MR,accepted,1.000000,,,,",
     ]
 
 
@@ -83,7 +83,7 @@ def test_a_record_of_an_older_checkpoint_is_read() -> None:
         del values[name]
     record = record_from_values(values)
     assert record.modality_of("a") == "CT"  # from its reports
-    assert contributions_csv(record).splitlines()[3] == "2,a,CT,missing,,,,"
+    assert contributions_csv(record).splitlines()[3] == "2,a,CT,missing,,,,,"
 
 
 @pytest.mark.parametrize(
@@ -102,3 +102,31 @@ def test_a_round_needs_enough_sites_of_each_modality(
     record = a_record()
     record.contributions[1] = given
     assert shortage(record, 1, minimum) == reason
+
+
+def test_a_run_stops_only_once_all_sites_lack_a_class() -> None:
+    record = a_record()
+    per_class = {"liver": 0.5, "spleen": None, "pancreas": None}
+    part = {"dice": 0.5, "per_class": per_class, "cases": 1}
+    record.validation = {0: {"a": SiteMetrics("CT", part, not_annotated=("spleen", "pancreas"))}}
+    record.final, record.not_annotated = {}, {"a": ["spleen", "pancreas"]}
+    assert never_annotated(record) is None  # site b may have them
+    record.not_annotated["b"] = ["liver", "pancreas"]
+    reason = never_annotated(record)
+    assert reason is not None
+    assert reason.startswith("no site annotates pancreas; ")
+    assert 'classes=["liver","spleen"]' in reason
+    record.not_annotated["b"] = []
+    assert never_annotated(record) is None
+    assert never_annotated(a_record()) is None
+
+
+def test_what_sites_do_not_annotate_survives_a_checkpoint() -> None:
+    record = a_record()
+    record.not_annotated = {"a": ["spleen"], "b": []}
+    part = {"dice": 0.5, "per_class": {"liver": 0.5, "spleen": None}, "cases": 1}
+    record.validation = {0: {"a": SiteMetrics("CT", part, not_annotated=("spleen",))}}
+    again = record_from_values(json.loads(json.dumps(record_to_values(record))))
+    assert again.not_annotated == record.not_annotated
+    assert again.validation == record.validation
+    assert contributions_csv(record).splitlines()[1].endswith(",spleen")

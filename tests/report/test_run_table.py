@@ -236,3 +236,58 @@ def test_refusals_and_the_aggregation_are_shown() -> None:
     assert "Aggregation: median of each coordinate" in lines
     assert to_json(record)["refusals"] == record.refusals()
     assert to_json(record)["aggregation"] == record.aggregation
+
+
+def partly(modality: str, lacking: tuple[str, ...], **per_class: float | None) -> SiteMetrics:
+    known = [value for value in per_class.values() if value is not None]
+    found = part(sum(known) / len(known), **per_class)
+    return SiteMetrics(modality, found, found, not_annotated=lacking)
+
+
+def partial_run() -> RunRecord:
+    found = {
+        "site-1": partly("CT", ("kidney",), liver=0.9, spleen=0.7, kidney=None),
+        "site-2": partly("CT", ("spleen", "kidney"), liver=0.5, spleen=None, kidney=None),
+        "site-3": partly("MR", ("liver", "spleen"), liver=None, spleen=None, kidney=0.4),
+    }
+    return RunRecord(
+        sites=list(found),
+        validation={0: found},
+        final={"best": found},
+        not_annotated={site: list(report.not_annotated) for site, report in found.items()},
+    )
+
+
+def test_a_class_that_a_site_does_not_annotate_is_shown_as_such() -> None:
+    text = render(partial_run())
+    cells = row(text, "kidney").split("  ")
+    assert [cell.strip() for cell in cells if cell.strip()] == [
+        "kidney",
+        "not annotated",
+        "not annotated",
+        "0.400",
+    ]
+    content = to_json(partial_run())
+    assert content["not_annotated"]["site-2"] == ["spleen", "kidney"]
+    assert content["final"]["best"]["site-2"]["test"]["per_class"]["kidney"] is None
+
+
+def test_the_score_takes_a_class_from_the_sites_that_annotate_it() -> None:
+    record = partial_run()
+    # CT: liver (0.9 + 0.5) / 2, spleen 0.7; MR: kidney 0.4. The mean of the sites' means is 0.525.
+    assert record.score(record.validation[0]) == pytest.approx((0.7 + 0.4) / 2)
+
+
+def test_a_site_that_withholds_its_classes_counts_by_its_mean() -> None:
+    reports = dict(partial_run().validation[0])
+    withheld = part(0.6, liver=None, spleen=None, kidney=None)
+    reports["site-2"] = SiteMetrics("CT", withheld, None, not_annotated=("spleen", "kidney"))
+    score = RunRecord().score(reports)
+    assert score == pytest.approx(((0.9 + 0.6) / 2 + 0.7) / 2 / 2 + 0.4 / 2)
+
+
+@pytest.mark.parametrize("lacking", ["liver", [3], ["liver"], ["x"] * 2000, {"liver": 1}])
+def test_what_a_site_says_that_it_lacks_is_checked(lacking: Any) -> None:
+    message = {"modality": "CT", "validation": part(0.5, liver=0.5), "not_annotated": lacking}
+    with pytest.raises(ValueError, match="annotated"):
+        SiteMetrics.from_message(message)

@@ -9,18 +9,10 @@ import pytest
 
 from fedgin.config import parse
 from fedgin.errors import ConfigError, Problem
+from fedgin.sites.data_sets import AdapterData, MaskData
 from fedgin.sites.folders import expand_variables
-from fedgin.sites.schema import (
-    DatalistData,
-    FractionSplit,
-    GlobbedData,
-    ListedData,
-    OnlyTestSplit,
-    PatientSplit,
-    PhantomData,
-    SiteConfig,
-    SlabSplit,
-)
+from fedgin.sites.schema import DatalistData, GlobbedData, ListedData, PhantomData, SiteConfig
+from fedgin.sites.splits import FractionSplit, OnlyTestSplit, OwnSplit, PatientSplit, SlabSplit
 
 PHANTOM = {"kind": "phantom", "protocol": "arterial", "seed": 1, "cases": 4}
 GLOB = {"kind": "glob", "root": "/data", "images": "im/*.nii.gz", "labels": "la/*.nii.gz"}
@@ -74,17 +66,34 @@ def test_a_datalist_is_read() -> None:
     assert site(dataset=dataset, labels=LABELS).dataset == DatalistData(**dataset)
 
 
+def test_masks_and_adapters_bring_their_own_labels() -> None:
+    cases = [{"image": "a/ct.nii.gz", "masks": "a/segmentations", "patient": "a"}]
+    masks = {"kind": "masks", "root": "/d", "structures": ["liver", "spleen"], "cases": cases}
+    dataset = site(dataset=masks).dataset
+    assert isinstance(dataset, MaskData)
+    assert dataset.label_values == {"liver": 1, "spleen": 2}
+    adapter = {"kind": "adapter", "name": "amos22", "root": "/d"}
+    assert site(dataset=adapter).dataset == AdapterData(**adapter)
+
+
+def test_an_own_split_may_let_training_patients_validate() -> None:
+    read = site(split={"by": "own", "validation": 0.2})
+    assert read.split == OwnSplit(by="own", validation=0.2, seed=0)
+    assert refused(split={"by": "own", "validation": 1}).where.endswith("split.own.validation'")
+
+
 def test_an_unknown_kind_lists_the_known_ones() -> None:
-    problem = refused(dataset={"kind": "dicom"})
-    assert problem.where == "s.yaml: key 'dataset'"
-    assert all(kind in problem.rule for kind in ("phantom", "pairs", "glob", "datalist"))
-    assert "dicom" in problem.found
+    problem = refused(dataset={"kind": "bids"})
+    assert problem.where == "s.yaml: key 'dataset.kind'"
+    kinds = ("phantom", "pairs", "glob", "datalist", "masks", "dicom", "adapter")
+    assert all(kind in problem.rule for kind in kinds)
+    assert "bids" in problem.found
 
 
 def test_a_missing_kind_is_named() -> None:
     problem = refused(dataset={"root": "/data"})
-    assert problem.where == "s.yaml: key 'dataset'"
-    assert "'kind'" in problem.rule
+    assert problem.where == "s.yaml: key 'dataset.kind'"
+    assert (problem.rule, problem.found) == ("the key is required", "no such key")
 
 
 def test_an_unknown_key_of_a_data_set_names_the_nearest() -> None:
@@ -103,6 +112,10 @@ def test_an_unknown_key_of_a_data_set_names_the_nearest() -> None:
         ({"kind": "pairs", "root": "/d", "cases": [{"image": 1, "label": "b"}]}, "cases.0.image"),
         ({"kind": "datalist", "root": "/d"}, "file"),
         ({"kind": "glob", "root": "/d", "images": "*.nii"}, "labels"),
+        ({"kind": "masks", "root": "/d", "structures": ["a"]}, "cases"),
+        ({"kind": "masks", "root": "/d", "structures": "a", "cases": []}, "structures"),
+        ({"kind": "adapter", "root": "/d"}, "name"),
+        ({"kind": "adapter", "root": "/d", "name": "amos21"}, "name"),
     ],
 )
 def test_a_wrong_key_of_a_data_set_is_named(dataset: dict[str, Any], key: str) -> None:
@@ -183,24 +196,40 @@ def test_an_unset_variable_is_named(monkeypatch: pytest.MonkeyPatch, value: str 
 # ---------------------------------------------------------------- labels
 
 
+ONCE, RANGE = "a value may stand for one structure, once", "label values are 1 to 65535"
+
+
 @pytest.mark.parametrize(
-    ("labels", "other", "rule"),
+    ("labels", "other", "key", "rule", "found"),
     [
-        ({"liver": 1, "spleen": 1}, [], "value 1 stands for both 'liver' and 'spleen'"),
-        ({"liver": [1, 2], "spleen": [2, 3]}, [], "value 2 stands for both 'liver' and 'spleen'"),
-        ({"liver": [1, 1]}, [], "value 1 stands for both 'liver' and 'liver'"),
-        ({"liver": 1}, [1], "value 1 stands for both 'liver' and 'other_labels'"),
-        ({"liver": 0}, [], "label values are 1 to 65535; 'liver' has 0"),
-        ({"liver": [1, 65536]}, [], "label values are 1 to 65535; 'liver' has 65536"),
-        ({"liver": 1}, [-3], "label values are 1 to 65535; 'other_labels' has -3"),
-        ({"liver": []}, [], "'liver' needs at least one value"),
+        ({"a": 1, "b": 1}, [], "labels.b", ONCE, "1, which stands for 'a' already"),
+        ({"a": [1, 2], "b": [2, 3]}, [], "labels.b", ONCE, "2, which stands for 'a' already"),
+        ({"a": [1, 1]}, [], "labels.a", ONCE, "1, which stands for 'a' already"),
+        ({"a": 1}, [1], "other_labels", ONCE, "1, which stands for 'a' already"),
+        ({"a": 0}, [], "labels.a", RANGE, "0"),
+        ({"a": [1, 65536]}, [], "labels.a", RANGE, "65536"),
+        ({"a": 1}, [-3], "other_labels", RANGE, "-3"),
+        ({"a": []}, [], "labels.a", "a structure needs at least one value", "none"),
     ],
 )
-def test_label_values_are_unambiguous(labels: dict[str, Any], other: list[int], rule: str) -> None:
+def test_label_values_are_unambiguous(
+    labels: dict[str, Any], other: list[int], key: str, rule: str, found: str
+) -> None:
     problem = refused(labels=labels, other_labels=other)
-    assert problem.where == "s.yaml"
-    assert problem.rule == rule
+    assert problem.where == f"s.yaml: key '{key}'"
+    assert (problem.rule, problem.found) == (rule, found)
     assert problem.mend
+
+
+def test_every_unfit_label_value_is_told() -> None:
+    with pytest.raises(ConfigError) as caught:
+        site(labels={"a": 0, "b": 70000, "c": [1, 1]}, other_labels=[1])
+    assert [problem.where.removeprefix("s.yaml") for problem in caught.value.problems] == [
+        ": key 'labels.a'",
+        ": key 'labels.b'",
+        ": key 'labels.c'",
+        ": key 'other_labels'",
+    ]
 
 
 def test_files_need_labels() -> None:
@@ -208,10 +237,24 @@ def test_files_need_labels() -> None:
     assert problem.rule.startswith("labels is required")
 
 
-def test_a_label_value_is_a_number() -> None:
-    with pytest.raises(ConfigError, match=r"s\.yaml: key 'labels\.liver") as caught:
-        site(labels={"liver": "one"})
-    assert all("'one'" in problem.found for problem in caught.value.problems)
+@pytest.mark.parametrize("value", ["one", [1, "two"], {"a": 1}, 1.5, None])
+def test_a_label_value_is_a_number_or_a_list_and_told_as_one_problem(value: Any) -> None:
+    problem = refused(labels={"liver": value})
+    assert problem.where == "s.yaml: key 'labels.liver'"
+    assert problem.rule == "a structure needs a whole number, or a list of them"
+    assert problem.found == repr(value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mend"), [("pair", "did you mean 'pairs'?"), ("zzz", "allowed: adapter, datalist")]
+)
+def test_an_unknown_kind_of_data_names_the_known_ones_not_the_cases(kind: str, mend: str) -> None:
+    cases = [{"image": f"patient-{n}", "label": "l"} for n in range(50)]
+    problem = refused(dataset={"kind": kind, "root": "/data", "cases": cases}, labels=LABELS)
+    assert problem.where == "s.yaml: key 'dataset.kind'"
+    assert "pairs, glob, datalist" in problem.rule
+    assert problem.found == f"'{kind}'"
+    assert mend in problem.mend
 
 
 # ---------------------------------------------------------------- splits
@@ -264,8 +307,8 @@ def test_all_patients_may_test() -> None:
 
 def test_an_unknown_split_lists_the_known_ones() -> None:
     problem = refused(split={"by": "slice"})
-    assert problem.where == "s.yaml: key 'split'"
-    assert all(name in problem.rule for name in ("fraction", "patient", "slab", "test"))
+    assert problem.where == "s.yaml: key 'split.by'"
+    assert all(name in problem.rule for name in ("fraction", "patient", "slab", "test", "own"))
 
 
 # ---------------------------------------------------------------- the rest

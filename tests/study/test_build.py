@@ -11,6 +11,7 @@ from small_study import write_site
 from fedgin.errors import ConfigError
 from fedgin.study.build import StudyRequest, define_study
 from fedgin.study.definition import StudyDefinition
+from fedgin.tasks import TASKS
 
 
 def define(tmp_path: Path, **values: Any) -> StudyDefinition:
@@ -27,6 +28,11 @@ def test_default_study_has_four_sites_and_two_unseen_hospitals(tmp_path: Path) -
     ]
     assert [site.name for site in definition.unseen_sites] == ["ct-native", "mr-t2"]
     assert sorted(definition.modality_of.values()) == ["CT"] * 3 + ["MR"] * 3
+
+
+def test_a_3d_study_leaves_what_was_chosen_for_slices(tmp_path: Path) -> None:
+    geometry = define(tmp_path, overrides={"spatial_dims": 3}).base.resolve().geometry
+    assert geometry == TASKS["heart"].geometry[3]
 
 
 def test_federated_and_centralized_runs_take_equal_steps(tmp_path: Path) -> None:
@@ -51,6 +57,13 @@ def test_fine_tuning_goes_on_with_a_tenth_of_the_rate(tmp_path: Path) -> None:
     rate = definition.settings(tuned).training.learning_rate
     assert rate == pytest.approx(definition.base.learning_rate / 10)
     assert definition.rounds_of(tuned) == 1
+
+
+def test_a_curve_has_five_points_but_where_the_rate_follows_validation(tmp_path: Path) -> None:
+    definition = define(tmp_path)
+    assert definition.rounds / definition.base.validate_every == 5
+    assert define(tmp_path, overrides={"validate_every": 2}).base.validate_every == 2
+    assert define(tmp_path, overrides={"schedule": "plateau"}).base.validate_every == 1
 
 
 @pytest.mark.parametrize(

@@ -186,7 +186,8 @@ def test_full_disk_at_the_start_of_a_study_is_told_by_path(
     )
     assert result.returncode == 2
     file = tmp_path / "out" / "sites" / "site-1.yaml"
-    assert f"fedgin: {file}: File too large" in result.stderr
+    assert f"fedgin: {file}: " in result.stderr
+    assert "File too large. Mend: make it smaller" in result.stderr
     assert "Traceback" not in result.stderr
 
 

@@ -36,6 +36,7 @@ class Geometric:
         elastic: float = 1.0,
         control_points: int = 5,
         mirror_axes: Sequence[int] = (),
+        spacing: Sequence[float] = (),
     ) -> None:
         """Sets the ranges of the draws.
 
@@ -45,12 +46,15 @@ class Geometric:
             elastic: Standard deviation in voxels of the displacement at a control point.
             control_points: Control points along each axis.
             mirror_axes: Array axes (0 is the first spatial one) that are mirrored half of the time.
+            spacing: mm along the array axes, so that voxels longer one way than another turn as the
+                anatomy would; empty takes them as cubes.
         """
         self.rotation = rotation
         self.scale = scale
         self.elastic = elastic
         self.control_points = control_points
         self.mirror_axes = tuple(mirror_axes)
+        self.spacing = tuple(spacing)
 
     def draw(self, shape: Sequence[int], *, generator: torch.Generator) -> GeometricDraw:
         """Draws the parameters for a batch of shape (B, C, *spatial)."""
@@ -70,6 +74,10 @@ class Geometric:
             turn[:, first, second] = -sine
             turn[:, second, first] = sine
             matrix = matrix @ turn
+        if len(set(self.spacing)) > 1:
+            # p = S^-1 R S q, with positions p and q in voxels, R the turn in mm.
+            edges = torch.tensor(self.spacing)
+            matrix = matrix * edges / edges.unsqueeze(1)
         factor = (uniform(batch, 1, 1) * math.log1p(self.scale)).exp()
         matrix = matrix / factor
         flips = torch.rand(batch, dims, generator=generator) < 0.5

@@ -12,11 +12,16 @@ from rich.logging import RichHandler
 from fedgin.cli import (
     audit,
     bench,
+    check,
     compare,
+    data,
     doctor,
+    export,
+    fingerprint,
     job,
     ledger,
     phantom,
+    predict,
     prepare,
     purge,
     report,
@@ -24,6 +29,7 @@ from fedgin.cli import (
     train,
 )
 from fedgin.errors import FedginError
+from fedgin.outputs import system_problem
 
 
 def build_app() -> typer.Typer:
@@ -41,10 +47,15 @@ def build_app() -> typer.Typer:
     app.command("study")(study.study)
     app.command("report")(report.report)
     app.command("bench")(bench.bench)
+    app.command("predict")(predict.predict)
+    app.command("check")(check.check)
     app.command("doctor")(doctor.doctor)
     app.command("ledger")(ledger.ledger)
     app.command("purge")(purge.purge)
+    app.command("fingerprint")(fingerprint.fingerprint)
     app.command("audit")(audit.audit)
+    app.add_typer(data.build_app(), name="data")
+    app.command("export")(export.export)
     app.add_typer(job.build_app(), name="job")
     return app
 
@@ -56,14 +67,15 @@ def main() -> None:
         format="%(message)s",
         handlers=[RichHandler(console=Console(stderr=True), show_path=False, markup=False)],
     )
+    # It tells of its fonts the first time that anything is drawn.
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)
     try:
         build_app()()
     except FedginError as error:
         _refuse(str(error))
     except OSError as error:
-        # A full disk or an unfit folder: the path and the system's reason say it all.
-        where = f"{error.filename}: " if error.filename else ""
-        _refuse(f"{where}{error.strerror or error}")
+        # A full disk or an unfit folder that no check before the work has seen.
+        _refuse(str(system_problem(error)))
 
 
 def _refuse(message: str) -> None:

@@ -17,8 +17,8 @@ from rich.text import Text
 
 from fedgin.audit.registry import choose_rows
 from fedgin.audit.table import as_json, figure_text
-from fedgin.errors import ConfigError, Problem
 from fedgin.files import write_atomically
+from fedgin.outputs import check_replaceable
 
 if TYPE_CHECKING:
     from fedgin.audit.row import AuditRow
@@ -39,12 +39,8 @@ def audit(
 ) -> None:
     """Attack small phantom federations, defences off and on. Exits with 1 if a bound is broken."""
     names = choose_rows(only or ())
-    if json_file is not None and (json_file.is_dir() or not json_file.parent.is_dir()):
-        raise ConfigError(
-            Problem(
-                "--json", "it must be a file in a folder that is there", str(json_file), "name one"
-            )
-        )
+    if json_file is not None:
+        check_replaceable(json_file, where=f"--json {json_file}", mark='"holds":')
     from fedgin.audit.runner import run_rows
 
     progress = Console(stderr=True)

@@ -9,9 +9,11 @@ import typer
 
 from fedgin.config import read_mapping
 from fedgin.errors import ConfigError, Problem
-from fedgin.overrides import merge, parse_overrides
+from fedgin.geometry_settings import lay_over
+from fedgin.jobs.carried_plan import find_plan, follow
+from fedgin.overrides import parse_overrides
 from fedgin.settings import SETTINGS_FILE, ResolvedSettings, make_settings
-from fedgin.sites.lookup import Site, load_sites
+from fedgin.sites.lookup import Site, load_site, load_site_file, load_sites
 
 TaskOption = Annotated[str, typer.Option("--task", help="heart or abdomen")]
 SitesOption = Annotated[
@@ -33,8 +35,16 @@ def settings_from(
     task: str, overrides: list[str] | None, job: Path | None = None
 ) -> ResolvedSettings:
     """Builds settings from the task, or a job's own settings, and `--set` options."""
-    base = {"task": task} if job is None else read_mapping(job / "app/config" / SETTINGS_FILE)
-    return make_settings(**merge(base, parse_overrides(overrides or [])))
+    changes = parse_overrides(overrides or [])
+    if job is None:
+        return make_settings(**lay_over({"task": task}, changes))
+    folder = job / "app/config"
+    base = read_mapping(folder / SETTINGS_FILE)
+    return make_settings(**follow(base, find_plan(folder, None, settings=base), overrides=changes))
+
+
+CHECK_HINT = "Whether sides, volumes and copies are right, `fedgin check SITE` judges."
+"""Said where volumes were prepared, which does not judge what labels show."""
 
 
 def sites_from(names: str) -> list[Site]:
@@ -45,3 +55,9 @@ def sites_from(names: str) -> list[Site]:
             Problem("--sites", "one or more different site names", f"'{names}'", "name each once")
         )
     return load_sites(parts)
+
+
+def site_from(text: str) -> Site:
+    """Reads a site's file by the site's name, or by the file's path."""
+    is_path = "/" in text or text.endswith((".yaml", ".yml"))
+    return load_site_file(Path(text)) if is_path else load_site(text)

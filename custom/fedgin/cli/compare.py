@@ -1,4 +1,4 @@
-"""`fedgin compare`: GIN against no augmentation, trained on one modality, tested on the other."""
+"""`fedgin compare`: GIN against no augmentation across modalities, or 2D against 3D."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from fedgin.cli.common import (
     settings_from,
     sites_from,
 )
+from fedgin.cli.compare_dims import compare_dims, parse_dims
+from fedgin.errors import ConfigError, Problem
 
 BASELINE, METHOD = "none", "gin"
 
@@ -28,23 +30,50 @@ def compare(
     task: TaskOption = "heart",
     seeds: Annotated[int, typer.Option(min=1, help="number of seeds")] = 2,
     rounds: Annotated[int, typer.Option(min=1, help="rounds of each run")] = 5,
+    dims: Annotated[
+        str | None,
+        typer.Option(help="2,3: compare training on slices with training on 3D patches instead"),
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(min=0.01, help="with --dims: equal wall time per model, not equal steps"),
+    ] = None,
     job: JobOption = None,
     overrides: SetOption = None,
 ) -> None:
-    """Train each site alone, with GIN and without; test on every site's test patients."""
+    """Train each site alone, with GIN and without; test on every site's test patients.
+
+    With --dims all sites are pooled, and 2D is compared with 3D.
+    """
     from fedgin.threads import set_threads
 
     chosen = sites_from(sites)
     set_threads(chosen[0].config.threads)
+    base = settings_from(task, overrides, job).training
+    console = Console()
+    if dims is not None:
+        compare_dims(
+            console,
+            chosen,
+            base=base,
+            dims=parse_dims(dims),
+            seeds=seeds,
+            rounds=rounds,
+            minutes=minutes,
+        )
+        return
+    if minutes is not None:
+        raise ConfigError(
+            Problem("--minutes", "it goes with --dims only", f"{minutes:g}", "leave it out")
+        )
     from fedgin.study.cross_modality import cross_modality, mean_dice
 
-    console = Console()
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         results = list(
             cross_modality(
                 chosen,
-                base=settings_from(task, overrides, job).training,
+                base=base,
                 augmentations=(BASELINE, METHOD),
                 seeds=range(seeds),
                 rounds=rounds,

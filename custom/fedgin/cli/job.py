@@ -9,12 +9,13 @@ import typer
 from rich.console import Console
 
 from fedgin.cli.common import SetOption
+from fedgin.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from fedgin.approval.job_apps import JobApp
 
 CodeOption = Annotated[
-    bool,
+    bool | None,
     typer.Option(
         "--byoc/--installed",
         help="with a copy of the package, or without for sites that installed it",
@@ -26,6 +27,12 @@ ModelOption = Annotated[
     typer.Option(
         "--from", help="released model (folder or .safetensors) to start from, or to evaluate"
     ),
+]
+
+
+PlanOption = Annotated[
+    Path | None,
+    typer.Option("--plan", help="plan.json of a fingerprint, which the job follows and pins"),
 ]
 
 
@@ -49,28 +56,31 @@ def _jobs() -> None:
 def export(
     job: Annotated[Path, typer.Argument(help="job folder, such as jobs/fed_gin_heart")],
     out: Annotated[Path, typer.Argument(help="new folder for the copy")],
-    byoc: CodeOption,
+    byoc: CodeOption = None,
     overrides: SetOption = None,
     model: ModelOption = None,
+    plan: PlanOption = None,
 ) -> None:
     """Copy a job for deployment, with overridden settings and the package's hash."""
     from fedgin.jobs.export import export_job
 
-    folder = export_job(job, out, byoc=byoc, overrides=overrides or [], model=model)
-    _tell(folder, byoc=byoc)
+    carries = _carries_code(byoc)
+    folder = export_job(job, out, byoc=carries, overrides=overrides or [], model=model, plan=plan)
+    _tell(folder, byoc=carries)
 
 
 def resume(
     checkpoint: Annotated[Path, typer.Argument(help="checkpoint that a server wrote")],
     out: Annotated[Path, typer.Argument(help="new folder for the job")],
-    byoc: CodeOption,
+    byoc: CodeOption = None,
 ) -> None:
     """Make a job that goes on from a checkpoint, to the same last round."""
     from fedgin.jobs.resume import describe, resume_job
 
-    found = resume_job(checkpoint, out, byoc=byoc)
+    carries = _carries_code(byoc)
+    found = resume_job(checkpoint, out, byoc=carries)
     Console().print(describe(found), highlight=False)
-    _tell(out, byoc=byoc)
+    _tell(out, byoc=carries)
 
 
 def hash_job(
@@ -102,6 +112,15 @@ def approve(
     _warn_of_rewriting(app)
     added = add(approved, sha256=app.sha256, note=note)
     typer.echo(f"{app.sha256}  {'approved' if added else 'was approved before'} in {approved}")
+
+
+def _carries_code(byoc: bool | None) -> bool:
+    """Refuses a job for which nobody has said where the sites have the package from."""
+    if byoc is None:
+        rule = "a job is made with a copy of the package, or for sites that installed it"
+        mend = "add --byoc for a copy, or --installed"
+        raise ConfigError(Problem("--byoc/--installed", rule, "neither of the two", mend))
+    return byoc
 
 
 def _warn_of_rewriting(app: JobApp) -> None:

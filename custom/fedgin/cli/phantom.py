@@ -10,10 +10,13 @@ from rich.console import Console
 from rich.progress import Progress
 
 from fedgin.cli.common import TaskOption
+from fedgin.words import counted
 
 
 def write_phantoms(
-    out: Annotated[Path, typer.Argument(help="folder to write images/ and labels/ into")],
+    out: Annotated[
+        Path, typer.Argument(help="folder to write images/ and labels/ into, new or empty")
+    ],
     task: TaskOption = "heart",
     modality: Annotated[str, typer.Option(help="ct or mr")] = "ct",
     protocol: Annotated[
@@ -25,10 +28,17 @@ def write_phantoms(
     ] = "",
     cases: Annotated[int, typer.Option(min=1, help="number of patients")] = 8,
     seed: Annotated[int, typer.Option(min=0, help="seed of the anatomies")] = 0,
+    force: Annotated[
+        bool, typer.Option("--force", help="replace the phantoms of an earlier call")
+    ] = False,
 ) -> None:
     """Write phantom volumes, their label maps and a dataset.json with the label names."""
     from fedgin.data.export_phantom import export_phantoms
+    from fedgin.data.phantom_folder import clear_phantoms
+    from fedgin.outputs import check_output_folder
 
+    clear_phantoms(out, force=force)
+    check_output_folder(out, where=f"OUT {out}")
     shown_on = Console(stderr=True)
     with Progress(console=shown_on, disable=not shown_on.is_terminal) as progress:
         names = export_phantoms(
@@ -39,4 +49,4 @@ def write_phantoms(
             seed=seed,
             indices=progress.track(range(cases), description="phantoms"),
         )
-    Console().print(f"{len(names)} cases in {out}", highlight=False)
+    Console().print(f"{counted(len(names), 'case')} in {out}", highlight=False)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rich.console import Console
 from rich.table import Table
 
 from fedgin.cli.common import (
+    CHECK_HINT,
     JobOption,
     SetOption,
     SitesOption,
@@ -13,6 +16,9 @@ from fedgin.cli.common import (
     settings_from,
     sites_from,
 )
+
+if TYPE_CHECKING:
+    from fedgin.data.prepare import PreparedSite
 
 
 def prepare(
@@ -22,33 +28,40 @@ def prepare(
     overrides: SetOption = None,
 ) -> None:
     """Check and cache the volumes of sites; a second call shows what the cache saves."""
-    from fedgin.data.prepare import prepare_site
+    from fedgin.data.prepare_sites import prepare_sites
     from fedgin.data.split import SPLITS
-    from fedgin.errors import DataError, FedginError, Problem
-    from fedgin.sites.schema import OnlyTestSplit
+    from fedgin.errors import FedginError
 
     settings = settings_from(task, overrides, job)
     table = Table(
         "site", "modality", *SPLITS, "prepared now", "from the cache", "no structure", "seconds"
     )
-    problems: list[Problem] = []
-    for site in sites_from(sites):
-        try:
-            only_tests = isinstance(site.config.split, OnlyTestSplit)
-            data = prepare_site(site, settings, partial=only_tests, trains=not only_tests)
-        except FedginError as error:
-            problems += error.problems
-            continue
+
+    def show(data: PreparedSite) -> None:
         names = {case.name for cases in data.splits.values() for case in cases}
         table.add_row(
-            site.name,
-            site.config.modality,
+            data.site.name,
+            data.site.config.modality,
             *(str(len(data.splits[name])) for name in SPLITS),
             str(data.prepared),
             str(len(names) - data.prepared),
             str(len(data.without_foreground)),
             f"{data.seconds:.2f}",
         )
-    Console().print(table)
-    if problems:
-        raise DataError(problems)
+
+    refusal: FedginError | None = None
+    try:
+        prepare_sites(
+            sites_from(sites),
+            settings,
+            only_tests=lambda site: site.config.only_tests,
+            on_site=show,
+        )
+    except FedginError as error:
+        refusal = error
+    if table.row_count:  # of the sites that are fit, whatever is wrong with the others
+        console = Console()
+        console.print(table)
+        console.print(CHECK_HINT, highlight=False, soft_wrap=True)
+    if refusal is not None:
+        raise refusal

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from fedgin.cli.common import SetOption
 from fedgin.errors import ConfigError, Problem
+from fedgin.outputs import check_output_folder
 from fedgin.overrides import parse_overrides
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def study(
     definition = replace(definition, command=command)
     console = Console()
     check_folder(definition)  # what is refused stays as it is, without so much as a lock
+    check_output_folder(out, where=f"--out {out}")
     for note in definition.notes:
         console.print(note, highlight=False, markup=False, soft_wrap=True)
     # Whoever ends this process ends the sites' processes of a running federation with it.

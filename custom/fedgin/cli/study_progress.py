@@ -17,11 +17,14 @@ from rich.progress import (
 )
 
 from fedgin.augment.views import build_views
+from fedgin.data.annotation import nobody_annotates, nobody_annotates_problem
 from fedgin.data.prepare import PreparedSite, prepare_site
 from fedgin.errors import DataError, FedginError, Problem
+from fedgin.sites.named_problems import name_site
 from fedgin.study.definition import StudyDefinition
 from fedgin.study.plan import PlannedRun
 from fedgin.study.runner import RunEvent
+from fedgin.words import counted
 
 
 class StudyProgress:
@@ -82,19 +85,25 @@ class StudyProgress:
         ):
             for site in sites:
                 try:
-                    data = prepare_site(site, settings, partial=partial)
+                    data = prepare_site(site, settings, partial=partial, trains=not partial)
                 except FedginError as error:
-                    problems += error.problems
+                    problems += name_site(error.problems, site)
                     continue
                 prepared[site.name] = data
                 lacking = f", not annotated: {', '.join(data.not_annotated)}"
                 self._line(
-                    f"{site.name}: {sum(map(len, data.splits.values()))} cases, "
+                    f"{site.name}: {counted(sum(map(len, data.splits.values())), 'case')}, "
                     f"{data.prepared} prepared in {data.seconds:.1f} s"
                     + (lacking if data.not_annotated else "")
                 )
                 if not partial and not data.splits["train"]:
                     problems.append(_no_patients(site.name))
+        training = [site.name for site in self._definition.training_sites]
+        if missing := nobody_annotates(
+            settings.task.class_names,
+            {name: data.not_annotated for name, data in prepared.items() if name in training},
+        ):
+            problems.append(nobody_annotates_problem(missing, settings.task.class_names))
         if problems:
             raise DataError(problems)
         return prepared

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import nibabel as nib
@@ -39,14 +39,23 @@ class CaseSummary:
 
 def count_values(label: Volume) -> dict[int, int]:
     """Count the voxels of each value that occurs, in ascending order of the values."""
-    # Chunks keep the sorting in np.unique small beside the volume; order "K" avoids a copy.
+    # Chunks keep what is made here small beside the volume; order "K" avoids a copy.
     flat = label.array.ravel(order="K")
     counts: dict[int, int] = {}
     for start in range(0, flat.size, _CHUNK_VOXELS):
-        values, numbers = np.unique(flat[start : start + _CHUNK_VOXELS], return_counts=True)
-        for value, number in zip(values.tolist(), numbers.tolist(), strict=True):
+        for value, number in _count(flat[start : start + _CHUNK_VOXELS]):
             counts[value] = counts.get(value, 0) + number
     return dict(sorted(counts.items()))
+
+
+def _count(flat: np.ndarray) -> Iterator[tuple[int, int]]:
+    if flat.dtype in (np.uint8, np.uint16):  # few possible values: no need to sort
+        numbers = np.bincount(flat)
+        values = np.flatnonzero(numbers)
+        numbers = numbers[values]
+    else:
+        values, numbers = np.unique(flat, return_counts=True)
+    yield from zip(values.tolist(), numbers.tolist(), strict=True)
 
 
 def foreground_count(label: Volume, values: Iterable[int]) -> int:

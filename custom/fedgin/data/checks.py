@@ -22,6 +22,9 @@ from fedgin.errors import DataError, Problem
 
 __all__ = [
     "CaseSummary",
+    "check_geometry",
+    "check_intensities",
+    "check_labels",
     "check_pair",
     "check_split",
     "collect_problems",
@@ -111,13 +114,22 @@ def check_pair(
         All problems, none where the case is sound.
     """
     return [
-        *_geometry(case, pair),
-        *_labels(case, pair.label, known_values),
-        *_intensities(case, pair.image, modality),
+        *check_geometry(case, pair),
+        *check_labels(case, pair.label, known_values),
+        *check_intensities(case, pair.image, modality),
     ]
 
 
-def _geometry(case: str, pair: LabelledVolume) -> list[Problem]:
+def check_geometry(case: str, pair: LabelledVolume) -> list[Problem]:
+    """Check that image and label map lie on the same grid.
+
+    Args:
+        case: Name of the case, for messages.
+        pair: Image and label map.
+
+    Returns:
+        All problems, none where both have the same shape and place.
+    """
     problems = []
     image, label = pair.image, pair.label
     mend = "resample the label map onto the image's grid, or check that the files belong together"
@@ -143,7 +155,8 @@ def _displacement_mm(image: Volume, label: Volume) -> float:
     return float(np.linalg.norm(moved[:, :3], axis=1).max())
 
 
-def _labels(case: str, label: Volume, known_values: Mapping[int, str]) -> list[Problem]:
+def check_labels(case: str, label: Volume, known_values: Mapping[int, str]) -> list[Problem]:
+    """Check that the site's map knows every label value."""
     unknown = [
         (value, number)
         for value, number in count_values(label).items()
@@ -159,7 +172,8 @@ def _labels(case: str, label: Volume, known_values: Mapping[int, str]) -> list[P
     return [Problem(case, rule, found, mend)]
 
 
-def _intensities(case: str, image: Volume, modality: str) -> list[Problem]:
+def check_intensities(case: str, image: Volume, modality: str) -> list[Problem]:
+    """Check that intensities are those of the modality, "CT" or "MR"."""
     low, high = float(image.array.min()), float(image.array.max())
     found = f"intensities from {low:g} to {high:g}"
     if modality not in ("CT", "MR"):

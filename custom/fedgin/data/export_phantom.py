@@ -11,6 +11,7 @@ import nibabel
 import numpy as np
 
 from fedgin.data.phantom import PHANTOM_LABELS, phantom_case
+from fedgin.data.phantom_folder import DATALIST, PHANTOM_NAME
 from fedgin.data.volume import Volume
 from fedgin.files import write_atomically
 
@@ -47,14 +48,14 @@ def export_phantoms(
             write_atomically(file, encode_nifti(volume, dtype=np.dtype(dtype)))
         names.append(name)
     datalist = {
-        "name": f"fedgin phantom {task}",
+        "name": f"{PHANTOM_NAME} {task}",
         "modality": {"0": modality},
         "labels": {"background": 0, **PHANTOM_LABELS[task]},
         "training": [
             {"image": f"images/{name}.nii.gz", "label": f"labels/{name}.nii.gz"} for name in names
         ],
     }
-    write_atomically(folder / "dataset.json", json.dumps(datalist, indent=2).encode())
+    write_atomically(folder / DATALIST, json.dumps(datalist, indent=2).encode())
     return names
 
 

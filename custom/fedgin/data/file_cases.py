@@ -44,6 +44,18 @@ class FileCase:
         return read_pair(self.name, self.image, self.label)
 
 
+def case_names(images: Sequence[Path]) -> list[str]:
+    """Names cases by their images' file names, or by their paths where these repeat (s0001/ct).
+
+    Args:
+        images: Paths below the data root.
+    """
+    names = [_stem(image) for image in images]
+    if len(set(names)) < len(names):
+        return [(image.parent / _stem(image)).as_posix() for image in images]
+    return names
+
+
 def _stem(path: Path) -> str:
     return re.sub(r"\.nii(\.gz)?$", "", path.name, flags=re.IGNORECASE)
 
@@ -85,9 +97,7 @@ def file_cases(folder: ConfinedFolder, entries: Sequence[Entry]) -> list[FileCas
     if problems:
         raise DataError(problems)
     images = [image.relative_to(folder.root) for image, _ in confined]
-    names = [_stem(image) for image in images]
-    if len(set(names)) < len(names):
-        names = [(image.parent / _stem(image)).as_posix() for image in images]
+    names = case_names(images)
     return [
         FileCase(
             name=name,
@@ -145,11 +155,8 @@ def _globbed_case(
                 "rename the file",
             )
         )
-    prefix, suffix = dataset.images.split("*")
-    relative = image.relative_to(folder.root).as_posix()
-    name = relative[len(prefix) : len(relative) - len(suffix)]
-    patient = name
-    if dataset.patient is not None:
+    name = patient = globbed_name(folder.root, dataset, image)
+    if dataset.patient is not None and name not in dataset.exclude:
         match = re.search(dataset.patient, name)
         if match is None or not match.group(1):
             raise DataError(
@@ -157,7 +164,8 @@ def _globbed_case(
                     str(image),
                     f"the case's name must match 'dataset.patient' ({dataset.patient})",
                     f"'{name}'",
-                    "correct the regular expression or the file's name",
+                    "correct the regular expression or the file's name, or leave the case out by "
+                    "'dataset.exclude'",
                 )
             )
         patient = match.group(1)
@@ -168,6 +176,13 @@ def _globbed_case(
         image=folder.found(image, where=str(image)),
         label=folder.found(label, where=str(label)),
     )
+
+
+def globbed_name(root: Path, dataset: GlobbedData, image: Path) -> str:
+    """Returns what the star of the images' pattern stands for in an image's path."""
+    prefix, suffix = dataset.images.split("*")
+    relative = image.relative_to(root).as_posix()
+    return relative[len(prefix) : len(relative) - len(suffix)]
 
 
 def datalist_entries(folder: ConfinedFolder, dataset: DatalistData, site: Site) -> Iterable[Entry]:

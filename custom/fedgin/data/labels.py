@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedgin.config import nearest
 from fedgin.errors import ConfigError, Problem
 from fedgin.sites.schema import LabelValues
-from fedgin.tasks import Task
+from fedgin.structure_words import meant_structure
+from fedgin.tasks import TASKS, Task, TaskClass
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,8 @@ class LabelMap:
     """What the values of a site's label maps mean for a task.
 
     Attributes:
-        class_of: Class index (1 ... n) by label value; every other known value is background.
+        class_of: Class index (1 ... n) by label value; every other known value becomes 0: the
+            background, or a class of `not_annotated`.
         names: Structure name by label value, of all values that may occur, 0 included.
         not_annotated: Names of the task's classes that the site's label maps do not have.
     """
@@ -53,7 +54,8 @@ def build_label_map(
         other: Further values that are background for every task.
         task: The task.
         where: The site's file, for errors.
-        partial: Whether the site may lack structures: one that only tests may.
+        partial: Whether the site may lack structures: one that only tests may, and one that trains
+            where the run's `partial_labels` says so.
 
     Raises:
         ConfigError: The site lacks a structure of the task and may not; all that lack are listed.
@@ -82,14 +84,54 @@ def build_label_map(
     return LabelMap(class_of=class_of, names=names, not_annotated=tuple(lacking))
 
 
+def check_some_class(label_map: LabelMap, task: Task, *, where: str) -> None:
+    """Checks that a site that trains has something to train on.
+
+    Raises:
+        ConfigError: It annotates no structure of the task.
+    """
+    if len(label_map.not_annotated) == len(task.classes):
+        raise ConfigError(
+            Problem(
+                f"{where}: key 'labels'",
+                f"a site that trains annotates at least one of {', '.join(task.class_names)}",
+                "none of them",
+                "add a structure with its value, or take the site out of the job",
+            )
+        )
+
+
 def _missing(
     name: str, parts: tuple[str, ...], values: Mapping[str, object], task: Task, where: str
 ) -> Problem:
+    meant = meant_structure(name, values)
     lacking = [part for part in parts if part not in values]
     need = f"'{name}'" + (f" or its parts (lacking {', '.join(lacking)})" if lacking else "")
     return Problem(
         f"{where}: key 'labels'",
         f"task '{task.name}' needs the label {need}",
-        f"labels {', '.join(sorted(values)) or 'none'} ({nearest(name, values)})",
-        "add the structure with its value, or run a job whose structures this site annotates",
+        f"labels {', '.join(sorted(values)) or 'none'}"
+        + (f" (is '{meant}' this structure?)" if meant else ""),
+        _mend(values, task),
     )
+
+
+def _mend(values: Mapping[str, object], task: Task) -> str:
+    # A site without a single class of the task has nothing to leave the others unknown beside.
+    if any(is_annotated(one, values) for one in task.classes):
+        return (
+            "add the structure with its value, run a job whose structures this site annotates, or "
+            "let sites leave structures unknown: --set partial_labels=marginal"
+        )
+    fit = [
+        other.name
+        for other in TASKS.values()
+        if any(is_annotated(one, values) for one in other.classes)
+    ]
+    them = f" (--task {fit[0]})" if fit else ""
+    return f"add the structure with its value, or run a job of what this site annotates{them}"
+
+
+def is_annotated(one: TaskClass, values: Mapping[str, object]) -> bool:
+    """Tells whether labels have a class of a task, or all its parts."""
+    return one.name in values or (bool(one.parts) and all(part in values for part in one.parts))

@@ -65,7 +65,11 @@ def read_nifti(path: Path, *, kind: Literal["image", "label"]) -> Volume:
         flat = _label(chunks, header, where)
     else:
         raise ValueError(f"kind must be 'image' or 'label', not {kind!r}")
-    return Volume(array=flat.reshape(header.shape, order="F"), affine=header.affine)
+    return Volume(
+        array=flat.reshape(header.shape, order="F"),
+        affine=header.affine,
+        doubt=header.doubt or "",
+    )
 
 
 def _image(chunks: Iterable[np.ndarray], header: NiftiHeader, where: str) -> np.ndarray:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import itertools
 import math
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import nibabel as nib
 import numpy as np
 from nibabel.spatialimages import HeaderDataError
 
+from fedgin.data.nifti_transforms import CODES, read_qform, transform_doubt
 from fedgin.errors import DataError, Problem
 
 HEADER_BYTES = 540
@@ -27,8 +30,9 @@ MAX_ORIGIN_MM = 1e6
 MAX_EXTENSION_BYTES = 2**26
 """Header extensions, such as a copy of the DICOM header, are passed over up to this size."""
 _SINGULAR = 1e-6
-_CODES = range(1, 6)
-"""What the standard knows of sform_code and qform_code; 0 is none."""
+_LENGTHS = 7
+"""The bits of xyzt_units that give the unit of lengths."""
+_NOT_MM: Mapping[int, str] = MappingProxyType({1: "metres", 3: "micrometres"})
 _MAGIC_2 = (b"n+2\0\r\n\x1a\n", b"n+2\0" + bytes(4))
 """The line ends show damage by a transfer as text; some writers leave zeros."""
 
@@ -49,6 +53,7 @@ class NiftiHeader:
         bytes_needed: Size of the voxels in the file, in bytes, uncompressed.
         data_offset: Position of the first voxel in the uncompressed file, in bytes.
         scaling: Slope and intercept, or None where the stored values are the values.
+        doubt: What the header says twice and differently, though it can be read; else None.
     """
 
     shape: tuple[int, int, int]
@@ -58,6 +63,7 @@ class NiftiHeader:
     bytes_needed: int
     data_offset: int
     scaling: tuple[float, float] | None
+    doubt: str | None = None
 
     @property
     def voxels(self) -> int:
@@ -78,11 +84,12 @@ def parse_header(raw: bytes, *, where: str) -> NiftiHeader:
     Raises:
         DataError: The bytes are no NIfTI header, or break one or more rules.
     """
-    fields = _fields(raw, where)
+    fields = header_fields(raw, where=where)
     problems: list[Problem] = []
     shape = _shape(fields, where, problems)
     dtype = _dtype(fields, where, problems)
     affine = _affine(fields, where, problems)
+    _check_units(fields, where, problems)
     scaling = _scaling(fields, where, problems)
     offset = _offset(fields, where, problems)
     if shape is not None and affine is not None:
@@ -98,11 +105,23 @@ def parse_header(raw: bytes, *, where: str) -> NiftiHeader:
         bytes_needed=math.prod(shape) * dtype.itemsize,
         data_offset=offset,
         scaling=scaling,
+        doubt=transform_doubt(fields, shape, affine),
     )
 
 
-def _fields(raw: bytes, where: str) -> nib.Nifti1Header:
-    """Find version and byte order; nibabel would guess where these are damaged."""
+def header_fields(raw: bytes, *, where: str) -> nib.Nifti1Header:
+    """Find version and byte order; nibabel would guess where these are damaged.
+
+    Args:
+        raw: As for `parse_header`.
+        where: Name of the file for messages.
+
+    Returns:
+        The fields as they stand in the file, none checked.
+
+    Raises:
+        DataError: The bytes are no NIfTI header.
+    """
     rule = "a .nii file must begin with a NIfTI-1 or NIfTI-2 header"
     if raw[:2] == b"\x1f\x8b":
         mend = "rename the file to .nii.gz"
@@ -168,14 +187,11 @@ def _dtype(fields: nib.Nifti1Header, where: str, problems: list[Problem]) -> np.
 
 
 def _affine(fields: nib.Nifti1Header, where: str, problems: list[Problem]) -> np.ndarray | None:
-    if int(fields["sform_code"]) in _CODES:
+    if int(fields["sform_code"]) in CODES:
         affine = np.asarray(fields.get_sform(), dtype=np.float64)
-    elif int(fields["qform_code"]) in _CODES:
-        # The standard's own code reads any non-negative qfac, 0 included, as 1.
-        fields["pixdim"][0] = -1 if fields["pixdim"][0] < 0 else 1
+    elif int(fields["qform_code"]) in CODES:
         try:
-            with np.errstate(all="ignore"):
-                affine = np.asarray(fields.get_qform(), dtype=np.float64)
+            affine = read_qform(fields)
         except (HeaderDataError, ValueError) as error:
             rule = "the qform must be a rotation with positive voxel sizes"
             problems.append(Problem(where, rule, str(error), _SET_TRANSFORM))
@@ -185,15 +201,15 @@ def _affine(fields: nib.Nifti1Header, where: str, problems: list[Problem]) -> np
         found = f"sform_code {int(fields['sform_code'])}, qform_code {int(fields['qform_code'])}"
         problems.append(Problem(where, rule, found, _SET_TRANSFORM))
         return None
-    fault = _affine_fault(affine)
+    fault = affine_fault(affine)
     if fault is None:
         return affine
     problems.append(Problem(where, *fault))
     return None
 
 
-def _affine_fault(affine: np.ndarray) -> tuple[str, str, str] | None:
-    """Rule, found and mend of the first rule that an affine breaks."""
+def affine_fault(affine: np.ndarray) -> tuple[str, str, str] | None:
+    """Tell rule, found and mend (of a NIfTI header) of the first rule that an affine breaks."""
     if not np.isfinite(affine).all():
         count = int(np.count_nonzero(~np.isfinite(affine)))
         return "the affine must be finite", f"{count} entries NaN or infinite", _SET_TRANSFORM
@@ -223,6 +239,16 @@ def _affine_fault(affine: np.ndarray) -> tuple[str, str, str] | None:
         rule = f"the axes must be orthogonal (cosines up to {MAX_AXIS_COSINE:g}, no shear)"
         return rule, f"cosine {cosine:.3g} between two axes", "resample onto an orthogonal grid"
     return None
+
+
+def _check_units(fields: nib.Nifti1Header, where: str, problems: list[Problem]) -> None:
+    """Refuses lengths in other units than mm; many files leave the unit out and mean mm."""
+    code = int(fields["xyzt_units"]) & _LENGTHS
+    if code in _NOT_MM:
+        rule = "lengths must be in mm (xyzt_units 2, or 0 where it is not said)"
+        found = f"xyzt_units {code}, {_NOT_MM[code]}"
+        mend = "convert the lengths to mm, or correct the unit where they are in mm already"
+        problems.append(Problem(where, rule, found, mend))
 
 
 def _check_extent(

@@ -27,6 +27,7 @@ MAX_IMAGE_RATIO = 250
 _RATIO_FROM_BYTES = 2**26
 """Smaller volumes may compress as they like: they cost little."""
 
+NIFTI_SUFFIXES = (".nii.gz", ".nii")
 _HOLDS_RULE = "the file must hold the voxels that its header promises"
 _COPY_AGAIN = "copy or export the file again"
 

@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
-from typing import IO, Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import IO
 
 import numpy as np
 
+from fedgin.data.beside import log_beside
 from fedgin.data.cache import CacheEntry, VolumeCache
-from fedgin.data.checks import check_pair, check_split, summarise_pair
-from fedgin.data.labels import LabelMap, build_label_map
-from fedgin.data.preprocess import check_resampled, normalise, resample, to_ras
+from fedgin.data.check_splits import check_split
+from fedgin.data.copies import warn_of_copies
+from fedgin.data.labels import LabelMap, build_label_map, check_some_class
+from fedgin.data.pair_facts import PairFacts
+from fedgin.data.prepare_case import Preparation
+from fedgin.data.prepare_cases import prepare_cases
 from fedgin.data.slab import slab_bounds
-from fedgin.data.sources import Case, list_cases
+from fedgin.data.sources import Case, list_cases, site_labels
 from fedgin.data.split import SPLITS, split_cases
-from fedgin.data.volume import LabelledVolume
-from fedgin.errors import ConfigError, DataError, FedginError, Problem
-from fedgin.seeding import numpy_generator
+from fedgin.errors import ConfigError, DataError
+from fedgin.open_files import allow_open_files
 from fedgin.settings import ResolvedSettings
 from fedgin.sites.lookup import Site
 from fedgin.sites.pseudonyms import patient_hash, site_secret
-from fedgin.sites.schema import PhantomData, SlabSplit
+from fedgin.sites.splits import SlabSplit
 
 logger = logging.getLogger(__name__)
 
-PREPARATION_VERSION = 1
-FOREGROUND_SAMPLES = 2000
+ARRAYS = 3
+"""Memory-mapped arrays of a case."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +45,10 @@ class PreparedCase:
         modality: "CT" or "MR".
         image: Shape (Z, Y, X), float16, normalised; z runs to the head, y to the front, x to
             the patient's right.
-        label: Shape (Z, Y, X), uint8 class indices.
+        label: Shape (Z, Y, X), uint8 class indices; 0 is the background or, where the site lacks
+            classes, one of these.
         foreground: Shape (N, 4), int32: class, z, y, x of sampled voxels, at most
-            `FOREGROUND_SAMPLES` per class.
+            `FOREGROUND_SAMPLES` of `fedgin.data.prepare_case` per class.
         spacing: mm along z, y, x.
         not_annotated: Classes of the task that the label does not show, though they may be there.
         code: Hash that stands for the patient wherever it may be seen by others.
@@ -91,15 +95,22 @@ class PreparedSite:
 
 
 def prepare_site(
-    site: Site, settings: ResolvedSettings, *, partial: bool = False, trains: bool = True
+    site: Site,
+    settings: ResolvedSettings,
+    *,
+    partial: bool = False,
+    trains: bool = True,
+    on_facts: Callable[[str, PairFacts], None] = lambda case, facts: None,
 ) -> PreparedSite:
     """Prepares all cases of a site, or opens them where they were prepared before.
 
     Args:
         site: The site's file.
         settings: Settings of the run.
-        partial: Whether the site may lack structures of the task, as one that only tests may.
+        partial: Whether the site may lack structures of the task, as one that only tests may. The
+            setting `partial_labels` may let any site do so.
         trains: Whether the site must have cases to train on.
+        on_facts: Told the facts of each case that could be read, also where others cannot.
 
     Raises:
         ConfigError: The site's file does not fit the task.
@@ -108,10 +119,29 @@ def prepare_site(
     start = time.perf_counter()
     secret = site_secret(site)
     label_map = site_label_map(site, settings, partial=partial)
+    if trains and not partial:
+        check_some_class(label_map, settings.task, where=str(site.path))
     cases = list_cases(site, settings.task)
+    log_beside(site)
     cache = VolumeCache(site.config.cache)
     lease = cache.lease()
-    entries, prepared, problems = _prepare_all(site, settings, cases, label_map, cache)
+    preparation = Preparation(
+        modality=site.config.modality,
+        settings=settings,
+        label_map=label_map,
+        cache=site.config.cache,
+    )
+    image_hashes: dict[str, str] = {}
+
+    def tell(case: str, facts: PairFacts) -> None:
+        image_hashes[case] = facts.image_hash
+        if facts.affine_doubt:
+            logger.warning("site %s: %s: %s: set both alike", site.name, case, facts.affine_doubt)
+        on_facts(case, facts)
+
+    entries, prepared, problems = prepare_cases(
+        cases, preparation, cache=cache, workers=site.config.threads, on_facts=tell
+    )
     try:
         splits = split_cases(site, cases)
     except ConfigError as error:
@@ -121,8 +151,10 @@ def prepare_site(
             {name: [(c.name, c.patient) for c in dealt] for name, dealt in splits.items()},
             training="train" if trains else None,
         )
+        warn_of_copies(site, splits, image_hashes)
     if problems:
         raise DataError(problems)
+    allow_open_files(ARRAYS * len(entries))
     cache.enforce_quota(keep={entry.folder.name for entry in entries.values()})
     opened = {
         name: [
@@ -144,6 +176,15 @@ def prepare_site(
             len(cases),
             settings.task.name,
             ", ".join(empty),
+        )
+    if trains and not partial and label_map.not_annotated:
+        taken_wrongly = settings.training.partial_labels == "background"
+        logger.log(
+            logging.WARNING if taken_wrongly else logging.INFO,
+            "site %s does not annotate %s: %s",
+            site.name,
+            ", ".join(label_map.not_annotated),
+            "taken for background, which they are not" if taken_wrongly else "unknown there",
         )
     seconds = time.perf_counter() - start
     logger.info(
@@ -167,110 +208,21 @@ def prepare_site(
 
 
 def site_label_map(site: Site, settings: ResolvedSettings, *, partial: bool = False) -> LabelMap:
-    """Matches a site's labels with the task; `partial` lets structures be missing.
+    """Matches a site's labels with the task; `partial`, or the settings, let structures be missing.
 
     Raises:
-        ConfigError: The site lacks a structure of the task and may not.
+        ConfigError: The site lacks a structure of the task and may not, or it names values that its
+            phantoms do not have.
+        DataError: The data set of an adapter, which brings the labels, is not there.
     """
-    labels: Mapping[str, Any] | None = site.config.labels
-    if labels is None and isinstance(site.config.dataset, PhantomData):
-        from fedgin.data.phantom import PHANTOM_LABELS
-
-        labels = PHANTOM_LABELS[settings.task.name]
+    labels, other = site_labels(site, settings.task)
     return build_label_map(
-        labels=labels or {},
-        other=site.config.other_labels,
+        labels=labels,
+        other=other,
         task=settings.task,
         where=str(site.path),
-        partial=partial,
+        partial=partial or settings.training.partial_labels != "refuse",
     )
-
-
-def _prepare_all(
-    site: Site,
-    settings: ResolvedSettings,
-    cases: list[Case],
-    label_map: LabelMap,
-    cache: VolumeCache,
-) -> tuple[dict[str, CacheEntry], int, list[Problem]]:
-    entries: dict[str, CacheEntry] = {}
-    problems: list[Problem] = []
-    prepared = 0
-    facts = {
-        "version": PREPARATION_VERSION,
-        "modality": site.config.modality,
-        "ct_window": settings.task.ct_window if site.config.modality == "CT" else None,
-        "spacing": settings.geometry.spacing,
-        "classes": sorted(label_map.class_of.items()),
-        "known": sorted(label_map.names.items()),
-    }
-    for case in cases:
-        try:
-            key = cache.key(content=case.content_key(cache.hashes), settings=facts)
-            entry = cache.find(key)
-            if entry is None:
-                pair = case.load()
-                found = check_pair(
-                    case.name, pair, modality=site.config.modality, known_values=label_map.names
-                )
-                if found:
-                    problems += found
-                    continue
-                entry = _prepare_case(case, pair, site, settings, label_map, cache, key)
-                prepared += 1
-            entries[case.name] = entry
-        except FedginError as error:
-            problems += error.problems
-    return entries, prepared, problems
-
-
-def _prepare_case(
-    case: Case,
-    pair: LabelledVolume,
-    site: Site,
-    settings: ResolvedSettings,
-    label_map: LabelMap,
-    cache: VolumeCache,
-    key: str,
-) -> CacheEntry:
-    spacing = settings.geometry.spacing
-    upright = to_ras(pair.image)
-    check_resampled(case.name, upright, spacing=spacing)
-    image = resample(upright, spacing=spacing, order=1)
-    label = resample(to_ras(pair.label), spacing=spacing, order=0)
-    intensities = normalise(
-        image.array, modality=site.config.modality, ct_window=settings.task.ct_window
-    )
-    classes = np.ascontiguousarray(label_map.to_classes(label.array).transpose(2, 1, 0))
-    summary = summarise_pair(case.name, pair, known_values=label_map.names)
-    x, y, z = image.spacing
-    return cache.store(
-        key,
-        arrays={
-            # Half precision keeps three digits, more than the noise of any scan.
-            "image": np.ascontiguousarray(intensities.transpose(2, 1, 0)).astype(np.float16),
-            "label": classes,
-            "foreground": _sample_foreground(classes, settings.task.n_classes),
-        },
-        meta={
-            "spacing": [z, y, x],
-            "foreground_voxels": int(np.count_nonzero(classes)),
-            "source": asdict(summary),
-        },
-    )
-
-
-def _sample_foreground(classes: np.ndarray, n_classes: int) -> np.ndarray:
-    """Picks voxels of each class at random, as class, z, y, x."""
-    generator = numpy_generator("foreground")
-    found = []
-    for index in range(1, n_classes):
-        places = np.flatnonzero(classes == index)
-        if places.size > FOREGROUND_SAMPLES:
-            places = np.sort(generator.choice(places, FOREGROUND_SAMPLES, replace=False))
-        positions = np.stack(np.unravel_index(places, classes.shape), axis=1)
-        found.append(np.column_stack([np.full(len(positions), index), positions]))
-    return np.concatenate(found).astype(np.int32)
 
 
 def _open(

@@ -11,8 +11,10 @@ from scipy import ndimage
 from fedgin.data.nifti_header import MAX_VOXELS
 from fedgin.data.volume import Volume
 from fedgin.errors import DataError, Problem
+from fedgin.settings import MR_CLIP_PERCENTILE
 
-MR_CLIP_PERCENTILE = 99.5
+_SLAB = 16
+"""Slices that are normalised at a time where a slice needs no other."""
 
 
 def to_ras(volume: Volume) -> Volume:
@@ -96,17 +98,24 @@ def resample(
     return Volume(array=array, affine=volume.affine @ step)
 
 
-def normalise(array: np.ndarray, *, modality: str, ct_window: tuple[float, float]) -> np.ndarray:
+def normalise(
+    array: np.ndarray,
+    *,
+    modality: str,
+    ct_window: tuple[float, float],
+    mr_percentile: float = MR_CLIP_PERCENTILE,
+) -> np.ndarray:
     """Brings intensities to a common scale.
 
     CT is clipped to the window in HU and mapped linearly to [-1, 1]: HU are absolute and stay so.
-    MR has no unit: the top 0.5 % is clipped, then the volume is shifted and scaled to mean 0 and
-    standard deviation 1.
+    MR has no unit: its top is clipped, 0.5 % by default, then the volume is shifted and scaled to
+    mean 0 and standard deviation 1.
 
     Args:
         array: Intensities of a whole volume.
         modality: "CT" or "MR".
         ct_window: Lower and upper end in HU.
+        mr_percentile: Percentile to which MR is clipped from above.
 
     Returns:
         float32 of the same shape.
@@ -115,6 +124,48 @@ def normalise(array: np.ndarray, *, modality: str, ct_window: tuple[float, float
     if modality == "CT":
         low, high = ct_window
         return (np.clip(values, low, high) - low) * np.float32(2 / (high - low)) - 1
-    values = np.minimum(values, np.float32(np.percentile(values, MR_CLIP_PERCENTILE)))
+    values = np.minimum(values, np.float32(np.percentile(values, mr_percentile)))
     mean, deviation = float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))
     return (values - np.float32(mean)) / np.float32(max(deviation, 1e-6))
+
+
+def prepare_image(
+    case: str,
+    volume: Volume,
+    *,
+    modality: str,
+    spacing: tuple[float | None, float | None, float | None],
+    ct_window: tuple[float, float],
+    mr_percentile: float = MR_CLIP_PERCENTILE,
+) -> tuple[np.ndarray, tuple[float, float, float]]:
+    """Brings an image as scanned to the grid and the scale that networks are given.
+
+    Args:
+        case: Name of the case, for messages.
+        volume: The image, float32: HU for CT, arbitrary units for MR.
+        modality: "CT" or "MR".
+        spacing: As for `resample`, along x, y, z of the reoriented volume.
+        ct_window: As for `normalise`.
+        mr_percentile: As for `normalise`.
+
+    Returns:
+        Shape (Z, Y, X), float16, and the spacing in mm along z, y, x.
+
+    Raises:
+        DataError: The result would have more than `MAX_VOXELS` voxels.
+    """
+    upright = to_ras(volume)
+    check_resampled(case, upright, spacing=spacing)
+    image = resample(upright, spacing=spacing, order=1)
+    slices = image.array.transpose(2, 1, 0)
+    # Half precision keeps three digits, more than the noise of any scan.
+    prepared = np.empty(slices.shape, dtype=np.float16)
+    # A HU is scaled for itself, an MR intensity by what the whole volume holds.
+    step = _SLAB if modality == "CT" else len(slices)
+    for start in range(0, len(slices), step):
+        part = slices[start : start + step]
+        prepared[start : start + step] = normalise(
+            part, modality=modality, ct_window=ct_window, mr_percentile=mr_percentile
+        )
+    x, y, z = image.spacing
+    return prepared, (z, y, x)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fedgin.data.pages import give_back_pages
 from fedgin.data.prepare import PreparedCase
 
 
@@ -48,10 +49,7 @@ class PatchSampler:
         self._dims = len(patch_size)
         self._patch = tuple(patch_size) if self._dims == 3 else (1, *patch_size)
         self._foreground_fraction = foreground_fraction
-        self._foreground = [
-            {int(c): case.foreground[case.foreground[:, 0] == c, 1:] for c in _classes(case)}
-            for case in self._cases
-        ]
+        self._foreground = [_places_by_class(case.foreground) for case in self._cases]
 
     def draw(self, count: int, *, generator: np.random.Generator) -> list[PatchDraw]:
         """Draws the places of `count` patches: the case, then a class, then a voxel, all alike."""
@@ -101,13 +99,44 @@ class PatchSampler:
                 images[number] = region.min() if region.size else 0.0
             images[number][outside] = region
             labels[number][outside] = case.label[inside]
+            give_back_pages(case.image, case.label, case.foreground)
         if self._dims == 2:
             images, labels = images[:, 0], labels[:, 0]
         return torch.from_numpy(images[:, None]), torch.from_numpy(labels[:, None])
 
+    def known(self, draws: Sequence[PatchDraw], *, class_names: Sequence[str]) -> Tensor:
+        """Says which classes the site of each patch annotates.
 
-def _classes(case: PreparedCase) -> list[int]:
-    return [int(c) for c in np.unique(case.foreground[:, 0])]
+        Args:
+            draws: The patches.
+            class_names: The task's classes 1, 2, ...
+
+        Returns:
+            Shape (B, classes with background), bool, on the CPU; the background is always known.
+        """
+        lacking = [self._cases[draw.case].not_annotated for draw in draws]
+        return torch.tensor([[True, *(n not in names for n in class_names)] for names in lacking])
+
+
+def _places_by_class(foreground: np.ndarray) -> dict[int, np.ndarray]:
+    """Finds the places of each class, as views where the list is sorted by class.
+
+    Args:
+        foreground: Shape (N, 4): class, z, y, x.
+
+    Returns:
+        By class, shape (n, 3).
+    """
+    column = np.array(foreground[:, 0])
+    found = {}
+    for index, first, count in zip(
+        *np.unique(column, return_index=True, return_counts=True), strict=True
+    ):
+        together = slice(int(first), int(first) + int(count))
+        rows = foreground[together if (column[together] == index).all() else column == index]
+        found[int(index)] = rows[:, 1:]
+    give_back_pages(foreground)
+    return found
 
 
 def _overlap(

@@ -6,7 +6,7 @@ import numpy as np
 
 from fedgin.data.split import SPLITS
 from fedgin.errors import DataError, Problem
-from fedgin.sites.schema import SlabSplit
+from fedgin.sites.splits import SlabSplit
 
 
 def slab_bounds(split: SlabSplit, name: str, n_slices: int) -> tuple[int, int]:

@@ -1,13 +1,16 @@
-"""Where a site's cases come from: listed files, patterns, a datalist or the phantom."""
+"""Where a site's cases come from: files, masks, DICOM, a data set's layout or the phantom."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from fedgin.confined import ConfinedFolder
+from fedgin.data.adapter_cases import adapter_cases, adapter_labels
+from fedgin.data.beside import check_excluded, excluded_names
+from fedgin.data.dicom.case import DicomCase
+from fedgin.data.dicom.case_list import dicom_cases
 from fedgin.data.file_cases import (
     DATALIST_SPLITS,
     FileCase,
@@ -17,13 +20,26 @@ from fedgin.data.file_cases import (
     listed_entries,
 )
 from fedgin.data.hashing import FileHashes
+from fedgin.data.mask_cases import MaskCase, listed_mask_cases
+from fedgin.data.phantom_labels import keep_values, phantom_labels
 from fedgin.data.volume import LabelledVolume
 from fedgin.errors import ConfigError, DataError, Problem
+from fedgin.sites.data_sets import AdapterData, MaskData
+from fedgin.sites.dicom_data import DicomData
 from fedgin.sites.lookup import Site
-from fedgin.sites.schema import GlobbedData, ListedData, PhantomData
+from fedgin.sites.schema import GlobbedData, LabelValues, ListedData, PhantomData
 from fedgin.tasks import Task
 
-__all__ = ["DATALIST_SPLITS", "Case", "FileCase", "PhantomScan", "list_cases"]
+__all__ = [
+    "DATALIST_SPLITS",
+    "Case",
+    "DicomCase",
+    "FileCase",
+    "MaskCase",
+    "PhantomScan",
+    "list_cases",
+    "site_labels",
+]
 
 
 class Case(Protocol):
@@ -54,7 +70,7 @@ class Case(Protocol):
 
 @dataclass(frozen=True)
 class PhantomScan:
-    """A generated case."""
+    """A generated case; `drawn` are the label values that its site's readers draw, None for all."""
 
     name: str
     task: str
@@ -63,6 +79,7 @@ class PhantomScan:
     seed: int
     index: int
     fixed_split: str | None = None
+    drawn: tuple[int, ...] | None = None
 
     @property
     def patient(self) -> str:
@@ -74,23 +91,25 @@ class PhantomScan:
         from fedgin.data.phantom import PHANTOM_VERSION
 
         arguments = (self.task, self.modality, self.protocol, self.seed, self.index)
-        return f"phantom {PHANTOM_VERSION} {arguments}"
+        drawn = "" if self.drawn is None else f" drawn {self.drawn}"
+        return f"phantom {PHANTOM_VERSION} {arguments}{drawn}"
 
     def load(self) -> LabelledVolume:
         """Generates the case."""
         from fedgin.data.phantom import phantom_case
 
-        return phantom_case(
+        pair = phantom_case(
             task=self.task,
             modality=self.modality,
             protocol=self.protocol,
             seed=self.seed,
             index=self.index,
         )
+        return pair if self.drawn is None else keep_values(pair, self.drawn)
 
 
 def list_cases(site: Site, task: Task) -> list[Case]:
-    """Lists a site's cases without reading a voxel.
+    """Lists a site's cases, but for those that its file excludes, without reading a voxel.
 
     Raises:
         ConfigError: The site's file names something that cannot be.
@@ -100,15 +119,17 @@ def list_cases(site: Site, task: Task) -> list[Case]:
     cases: list[Case]
     if isinstance(dataset, PhantomData):
         cases = list(_phantom_cases(site, dataset, task))
+    elif isinstance(dataset, AdapterData):
+        cases = [*adapter_cases(site, dataset, task)]
     else:
-        root = Path(dataset.root).expanduser()
+        root = dataset.folder
         if not root.is_dir():
             raise DataError(
                 Problem(
                     f"{site.path}: key 'dataset.root'",
                     "the data root must be a folder",
-                    f"'{root}'",
-                    "correct the path or mount the data",
+                    dataset.told_root,
+                    dataset.mend_of_root,
                 )
             )
         folder = ConfinedFolder(root)
@@ -116,6 +137,10 @@ def list_cases(site: Site, task: Task) -> list[Case]:
             cases = [*file_cases(folder, list(listed_entries(site, dataset)))]
         elif isinstance(dataset, GlobbedData):
             cases = [*globbed_cases(folder, dataset, site)]
+        elif isinstance(dataset, DicomData):
+            cases = [*dicom_cases(folder, dataset, site)]
+        elif isinstance(dataset, MaskData):
+            cases = [*listed_mask_cases(folder, dataset, site)]
         else:
             cases = [*file_cases(folder, list(datalist_entries(folder, dataset, site)))]
     if not cases:
@@ -123,7 +148,34 @@ def list_cases(site: Site, task: Task) -> list[Case]:
             Problem(str(site.path), "a site needs at least one case", "none", "check 'dataset'")
         )
     _refuse_repeated_names(site, cases)
+    check_excluded(site, {case.name for case in cases})
+    excluded = set(excluded_names(site))
+    if excluded and not (cases := [case for case in cases if case.name not in excluded]):
+        where, rule = f"{site.path}: key 'dataset.exclude'", "a site needs at least one case"
+        raise DataError(Problem(where, rule, "all are excluded", "exclude fewer"))
     return cases
+
+
+def site_labels(site: Site, task: Task) -> tuple[Mapping[str, LabelValues], tuple[int, ...]]:
+    """Returns a site's label values: its file's, or else those that its data bring.
+
+    Returns:
+        The values by structure name, and the further values that are background.
+
+    Raises:
+        ConfigError: The data bring no names, and the site's file has none; or it names values that
+            its phantoms do not have.
+        DataError: The data set of an adapter is not there.
+    """
+    config, dataset = site.config, site.config.dataset
+    if isinstance(dataset, AdapterData):
+        return adapter_labels(site, dataset)
+    labels: Mapping[str, LabelValues] | None = config.labels
+    if labels is None and isinstance(dataset, MaskData | DicomData):
+        labels = dataset.label_values
+    if isinstance(dataset, PhantomData):
+        labels = phantom_labels(site, task)
+    return labels or {}, config.other_labels
 
 
 def _phantom_cases(site: Site, dataset: PhantomData, task: Task) -> Iterable[Case]:
@@ -139,6 +191,7 @@ def _phantom_cases(site: Site, dataset: PhantomData, task: Task) -> Iterable[Cas
                 "choose one of these or change the modality",
             )
         )
+    drawn = None if site.config.labels is None else tuple(sorted(site.config.label_values))
     for index in range(dataset.cases):
         yield PhantomScan(
             name=f"{modality.lower()}-{dataset.protocol}-{dataset.seed}-{index:03d}",
@@ -147,6 +200,7 @@ def _phantom_cases(site: Site, dataset: PhantomData, task: Task) -> Iterable[Cas
             protocol=dataset.protocol,
             seed=dataset.seed,
             index=index,
+            drawn=drawn,
         )
 
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from fedgin.data.sources import Case
 from fedgin.errors import ConfigError, Problem
 from fedgin.seeding import numpy_generator
+from fedgin.sites.data_sets import AdapterData
 from fedgin.sites.lookup import Site
-from fedgin.sites.schema import FractionSplit, OnlyTestSplit, PatientSplit, SlabSplit
+from fedgin.sites.splits import FractionSplit, OnlyTestSplit, OwnSplit, PatientSplit, SlabSplit
 
 SPLITS = ("train", "validation", "test")
 
@@ -20,13 +21,19 @@ def split_cases(site: Site, cases: Sequence[Case]) -> dict[str, list[Case]]:
     A slab split gives every case to every split; the slices are divided later.
 
     Raises:
-        ConfigError: An explicit split names an unknown patient or leaves one out.
+        ConfigError: An explicit split names an unknown patient or leaves one out, or the data set's
+            own is wanted and it has none.
     """
-    split = site.config.split
+    split = _meant(site, cases)
     if isinstance(split, OnlyTestSplit):
         return {"train": [], "validation": [], "test": list(cases)}
     if any(case.fixed_split for case in cases):
-        return {name: [c for c in cases if c.fixed_split == name] for name in SPLITS}
+        kept = split if isinstance(split, OwnSplit) else OwnSplit(validation=0)
+        return own_split(kept, cases)
+    if isinstance(split, OwnSplit):
+        rule = "'by: own' needs a data set that comes with a split"
+        mend = "write 'by: fraction', or lists of patients"
+        raise ConfigError(Problem(f"{site.path}: key 'split'", rule, "none", mend))
     if isinstance(split, SlabSplit):
         shares = {"train": split.train, "validation": split.validation, "test": split.test}
         return {name: list(cases) if shares[name] > 0 else [] for name in SPLITS}
@@ -46,7 +53,7 @@ def _explicit(site: Site, split: PatientSplit, cases: Sequence[Case]) -> dict[st
                 f"{site.path}: key 'split'",
                 "every patient named must have a case",
                 f"no case of {', '.join(unknown)}",
-                "correct the identifiers",
+                "correct the identifiers, and remove those whose cases are excluded",
             )
         )
     if left_out := sorted(known - listed):
@@ -75,6 +82,29 @@ def _explicit(site: Site, split: PatientSplit, cases: Sequence[Case]) -> dict[st
         name: [case for case in cases if case.patient in set(patients)]
         for name, patients in named.items()
     }
+
+
+def own_split(split: OwnSplit, cases: Sequence[Case]) -> dict[str, list[Case]]:
+    """Deals cases out as their data set does.
+
+    Args:
+        split: Which share of the training patients validates where the data set names none.
+        cases: Cases with a split of their own.
+    """
+    own = {name: [case for case in cases if case.fixed_split == name] for name in SPLITS}
+    if own["validation"] or not split.validation:
+        return own
+    share = FractionSplit(validation=split.validation, test=0, seed=split.seed)
+    return {**_by_fraction(share, own["train"]), "test": own["test"]}
+
+
+def _meant(
+    site: Site, cases: Sequence[Case]
+) -> FractionSplit | PatientSplit | SlabSplit | OnlyTestSplit | OwnSplit:
+    """Returns the split of the site's file, or the data set's own where the file has none."""
+    named = "split" in site.config.model_fields_set
+    own = isinstance(site.config.dataset, AdapterData) and any(case.fixed_split for case in cases)
+    return OwnSplit() if own and not named else site.config.split
 
 
 def _by_fraction(split: FractionSplit, cases: Sequence[Case]) -> dict[str, list[Case]]:

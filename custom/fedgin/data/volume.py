@@ -14,10 +14,12 @@ class Volume:
     Attributes:
         array: Voxels, shape (X, Y, Z), in the order in which the file stores them.
         affine: Shape (4, 4), float64; maps voxel indices to RAS+ coordinates in mm.
+        doubt: What its file says of the affine that cannot be all true; empty where nothing is.
     """
 
     array: np.ndarray
     affine: np.ndarray
+    doubt: str = ""
 
     @property
     def spacing(self) -> tuple[float, float, float]:

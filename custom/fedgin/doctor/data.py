@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from fedgin.data.pair_facts import PairFacts
 from fedgin.data.prepare import PreparedSite, prepare_site
 from fedgin.data.sources import Case, list_cases
 from fedgin.data.split import SPLITS
 from fedgin.doctor.finding import Finding, ok, warning
 from fedgin.doctor.names import names_of_cases
+from fedgin.doctor.plausible import judge_cases
 from fedgin.doctor.problems import Teller, places_of
 from fedgin.doctor.scrub import make_scrubber
 from fedgin.doctor.subject import Notes, Subject
@@ -32,12 +34,26 @@ def check_data(subject: Subject, notes: Notes) -> list[Finding]:
     except FedginError:
         cases = []  # preparing meets the same problem, and says so
     notes.names |= names_of_cases(site, cases)
+    facts: dict[str, PairFacts] = {}
     try:
-        notes.prepared = prepare_site(site, subject.settings)
+        notes.prepared = prepare_site(
+            site,
+            subject.settings,
+            partial=site.config.only_tests,
+            trains=not site.config.only_tests,
+            on_facts=facts.__setitem__,
+        )
     except FedginError as error:
         teller = _teller(site, subject, notes, cases)
-        return [teller.tell(problem) for problem in error.problems]
-    return [_volumes(notes.prepared), *_splits(notes.prepared)]
+        findings = [teller.tell(problem) for problem in error.problems]
+    else:
+        findings = [
+            _volumes(notes.prepared),
+            *_annotation(notes.prepared, subject),
+            *_splits(notes.prepared),
+        ]
+    hashed = make_scrubber(subject, notes).hash
+    return findings + judge_cases(site, subject.settings, cases, facts, hashed=hashed)
 
 
 def _teller(site: Site, subject: Subject, notes: Notes, cases: Sequence[Case]) -> Teller:
@@ -66,7 +82,26 @@ def _volumes(prepared: PreparedSite) -> Finding:
     )
 
 
+def _annotation(prepared: PreparedSite, subject: Subject) -> list[Finding]:
+    """Tells what the site leaves unknown, where the job lets it."""
+    if not (lacking := list(prepared.not_annotated)):
+        return []
+    names = subject.settings.task.class_names
+    known = ", ".join(name for name in names if name not in lacking)
+    effect = {
+        "marginal": "which the job takes as unknown here",
+        "background": "which the job takes for background here, though they may be there",
+    }[subject.settings.training.partial_labels]
+    detail = f"{known} annotated; not {', '.join(lacking)}, {effect}"
+    return [ok("annotation", detail, not_annotated=", ".join(lacking))]
+
+
 def _splits(prepared: PreparedSite) -> list[Finding]:
+    if prepared.site.config.only_tests:
+        purpose = (
+            "all patients test: the site measures models, as in jobs/evaluate, and trains none"
+        )
+        return [ok("split", purpose)]
     purposes = {
         "validation": "this site has no say in which model is best",
         "test": "this site measures no model",

@@ -10,11 +10,13 @@ from fedgin.doctor.finding import Finding, ok, skipped
 from fedgin.doctor.probing import probe_trainer
 from fedgin.doctor.subject import Notes, Subject
 from fedgin.doctor.text import size
+from fedgin.engine.device import choose_device
 from fedgin.engine.evaluator import evaluate
 from fedgin.engine.scaffold import trainable
 from fedgin.engine.step_probe import synchronize
 from fedgin.engine.trainer import Trainer
 from fedgin.engine.weights import get_weights, subtract
+from fedgin.errors import ConfigError
 from fedgin.settings import ResolvedSettings
 
 
@@ -22,14 +24,26 @@ def check_forecast(subject: Subject, notes: Notes) -> list[Finding]:
     """Takes real steps and a real validation, and counts the bytes of the messages.
 
     Raises:
-        ConfigError: The site's device is not there.
+        ConfigError: The settings do not fit each other.
     """
+    if subject.site is not None and not _has_device(subject.site.config.device):
+        reason = "no step could be taken: the site's device is not there"
+        return [skipped("time per round", reason, "see memory"), _traffic(subject.settings)]
     try:
         trainer = probe_trainer(subject, notes)
     except torch.OutOfMemoryError:
         reason = "no step could be taken: out of memory"
         return [skipped("time per round", reason, "see memory"), _traffic(subject.settings)]
     return [_time(subject.settings, notes, trainer), _traffic(subject.settings)]
+
+
+def _has_device(wish: str) -> bool:
+    """Tells whether the site's device is there; the check of memory says what is wrong with it."""
+    try:
+        choose_device(wish)
+    except ConfigError:
+        return False
+    return True
 
 
 def traffic(settings: ResolvedSettings) -> tuple[int, int]:

@@ -8,13 +8,17 @@ from typing import Any
 
 from fedgin.config import read_mapping
 from fedgin.confined import confined_path
-from fedgin.data.sources import DATALIST_SPLITS, Case, FileCase
+from fedgin.data.sources import DATALIST_SPLITS, Case, DicomCase, FileCase, MaskCase
 from fedgin.documents import CONFIGURATION, parse_json
 from fedgin.errors import FedginError
 from fedgin.files import read_bounded
+from fedgin.sites.data_sets import AdapterData, MaskData
+from fedgin.sites.dicom_data import DicomData
 from fedgin.sites.lookup import Site
-from fedgin.sites.schema import DatalistData, GlobbedData, ListedData, PatientSplit
+from fedgin.sites.schema import DatalistData, GlobbedData, ListedData
+from fedgin.sites.splits import PatientSplit
 
+FilesOnDisk = ListedData | GlobbedData | DatalistData | MaskData | DicomData | AdapterData
 SPLIT_KEYS = ("train", "validation", "test")
 
 
@@ -28,7 +32,8 @@ def names_in_file(path: Path) -> set[str]:
     split = content.get("split")
     listed = dataset.get("cases") if isinstance(dataset, dict) else None
     dealt = [split.get(key) for key in SPLIT_KEYS] if isinstance(split, dict) else []
-    texts = set(_leaves([listed, dealt]))
+    excluded = dataset.get("exclude") if isinstance(dataset, dict) else None
+    texts = set(_leaves([listed, excluded, dealt]))
     return texts | _parts(texts)
 
 
@@ -43,12 +48,14 @@ def names_of_cases(site: Site, cases: Iterable[Case]) -> set[str]:
     texts: set[str] = set()
     for case in cases:
         texts |= {case.name, case.patient}
-        if isinstance(case, FileCase):
+        if isinstance(case, (FileCase, DicomCase)):
             texts |= {str(case.image), str(case.label)}
+        elif isinstance(case, MaskCase):
+            texts |= {str(case.image), str(case.masks)}
     if isinstance(site.config.split, PatientSplit):
         split = site.config.split
         texts |= {*split.train, *split.validation, *split.test}
-    if isinstance(dataset, (ListedData, GlobbedData, DatalistData)):
+    if isinstance(dataset, FilesOnDisk):
         root = Path(dataset.root).expanduser()
         files = set(_files(root, dataset))
         texts |= files
@@ -56,10 +63,17 @@ def names_of_cases(site: Site, cases: Iterable[Case]) -> set[str]:
     return texts | _parts(texts, root=_root(site))
 
 
-def _files(root: Path, dataset: ListedData | GlobbedData | DatalistData) -> Iterator[str]:
-    if isinstance(dataset, ListedData):
+def _files(root: Path, dataset: FilesOnDisk) -> Iterator[str]:
+    if isinstance(dataset, (ListedData, DicomData)):
         for entry in dataset.cases:
             yield from (entry.image, entry.label, entry.patient or "")
+    elif isinstance(dataset, MaskData):
+        for masked in dataset.cases:
+            yield from (masked.image, masked.masks, masked.patient or "")
+    elif isinstance(dataset, AdapterData):
+        # Deeper lie masks only, which are called as their structures.
+        for pattern in ("*", "*/*"):
+            yield from (str(path) for path in root.glob(pattern))
     elif isinstance(dataset, GlobbedData):
         for pattern in (dataset.images, dataset.labels):
             yield from (str(path) for path in root.glob(pattern))

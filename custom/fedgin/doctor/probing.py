@@ -11,21 +11,21 @@ REPEATS = 5
 
 
 def probe_trainer(subject: Subject, notes: Notes) -> Trainer:
-    """Builds the site's trainer on its own volumes, or on noise where they are not prepared yet.
+    """Builds the site's trainer on its own volumes, or on noise where none is prepared to train on.
 
     Raises:
         ConfigError: The settings do not fit each other, or the site's device is not there.
     """
-    from fedgin.study.step_cost import noise_case
+    from fedgin.engine.step_cost import noise_case
 
     if subject.site is None:
         raise ValueError("the site's file is needed")
     settings = subject.settings.without_federation()
-    cases = notes.prepared.splits["train"] if notes.prepared else [noise_case(settings)]
+    own = notes.prepared.splits["train"] if notes.prepared else []
     trainer = Trainer(
         settings=settings,
         site=subject.name,
-        cases=cases,
+        cases=own or [noise_case(settings)],
         device=choose_device(subject.site.config.device),
     )
     if notes.probe is None:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fedgin.data.sources import Case, FileCase
+from fedgin.data.adapters.search import nifti_stem
+from fedgin.data.sources import Case, DicomCase, FileCase, MaskCase
 from fedgin.doctor.finding import Finding, failed
 from fedgin.doctor.scrub import Scrubber
 from fedgin.errors import Problem
@@ -69,10 +70,19 @@ class Teller:
 
 
 def _which_file(rest: str, case: Case) -> str:
-    if isinstance(case, FileCase):
+    if isinstance(case, (FileCase, DicomCase)):
         for path, kind in ((case.image, "image"), (case.label, "label map")):
             if rest == f": {path}":
                 return f", {kind}"
+    if isinstance(case, MaskCase):
+        if rest == f": {case.image}":
+            return ", image"
+        file = rest.removeprefix(f": {case.masks}/")
+        stem = (nifti_stem(file) or "").casefold()
+        # Only the names that the site's file or the data set gives to structures are shown.
+        for structure in case.values:
+            if stem == structure.casefold():
+                return f", mask of {structure}"
     return ""
 
 

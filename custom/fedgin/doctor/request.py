@@ -10,7 +10,7 @@ from fedgin.doctor.sntp import PORT
 from fedgin.doctor.subject import Address, Subject
 from fedgin.errors import ConfigError, FedginError, Problem
 from fedgin.settings import ResolvedSettings
-from fedgin.sites.lookup import Site, check_site_name
+from fedgin.sites.lookup import Site, check_site_file
 from fedgin.sites.schema import SiteConfig
 
 
@@ -39,7 +39,7 @@ def make_subject(
     found_kit: Kit | None = None
     address: Address | None = None
     try:
-        _check_file(file)
+        check_site_file(file, where=f"--site-config {file}")
     except FedginError as error:
         problems += error.problems
     try:
@@ -63,19 +63,6 @@ def make_subject(
         job=job,
         time_server=address,
     )
-
-
-def _check_file(file: Path) -> None:
-    if file.suffix not in (".yaml", ".yml") or not file.is_file():
-        raise ConfigError(
-            Problem(
-                f"--site-config {file}",
-                "a site's file is a YAML file that is named after the site",
-                "no such file" if not file.is_file() else f"the suffix '{file.suffix}'",
-                "name the file, such as hospital-a.yaml",
-            )
-        )
-    check_site_name(file.stem)
 
 
 def _read_site(file: Path) -> tuple[Site | None, tuple[Problem, ...]]:

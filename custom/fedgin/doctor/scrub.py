@@ -8,27 +8,27 @@ from collections.abc import Iterable
 
 from fedgin.doctor.subject import Notes, Subject
 from fedgin.errors import FedginError
+from fedgin.sites.data_sets import AdapterData, CaseMasks, MaskData
+from fedgin.sites.dicom_data import CaseSeries, DicomData
 from fedgin.sites.folders import SecretSettings
+from fedgin.sites.lookup import Site
 from fedgin.sites.pseudonyms import kept_secret, patient_hash, site_secret
-from fedgin.sites.schema import (
-    CaseFiles,
-    DatalistData,
-    FractionSplit,
-    GlobbedData,
-    ListedData,
-    PatientSplit,
-    PhantomData,
-    SlabSplit,
-)
+from fedgin.sites.schema import CaseFiles, DatalistData, GlobbedData, ListedData, PhantomData
+from fedgin.sites.splits import FractionSplit, OwnSplit, PatientSplit, SlabSplit
+from fedgin.tasks import Task
 
 _ORDINARY_TEXT = """
-image images imagestr label labels labelstr mask masks seg segmentation segmentations volume volumes
+image images imagestr imagesva imagests label labels labelstr labelsva labelsts img
+mask masks seg segmentation segmentations volume volumes
 ct mr mri case cases patient patients train validation test training data
 """
 ORDINARY = frozenset(_ORDINARY_TEXT.split())
 """File and folder names that name no patient, and stand in the texts of rules."""
-_DATA_MODELS = (CaseFiles, PhantomData, ListedData, GlobbedData, DatalistData)
-_SPLIT_MODELS = (FractionSplit, PatientSplit, SlabSplit)
+_DATA_MODELS = (
+    *(CaseFiles, CaseMasks, CaseSeries, PhantomData, ListedData),
+    *(GlobbedData, DatalistData, MaskData, DicomData, AdapterData),
+)
+_SPLIT_MODELS = (FractionSplit, PatientSplit, SlabSplit, OwnSplit)
 _DATA_KEYS = frozenset(key for model in _DATA_MODELS + _SPLIT_MODELS for key in model.model_fields)
 _QUOTED = re.compile(r"'[^']*(?:'|$)|\"[^\"]*(?:\"|$)")
 _PATH = re.compile(r"(?:[^\s,;:()]*[/\\][^\s,;()]*|[^\s,;()]+\.nii(?:\.gz)?\b)")
@@ -115,14 +115,18 @@ def _any_of(names: Iterable[str]) -> re.Pattern[str] | None:
 
 def make_scrubber(subject: Subject, notes: Notes) -> Scrubber:
     """Makes what keeps the names that are known by now out of the findings."""
-    labels = subject.site.config.labels if subject.site else None
-    task = subject.settings.task
     return Scrubber(
         subject.name,
         notes.names,
-        allowed=[*(labels or {}), *task.class_names, task.name, *_DATA_KEYS],
+        allowed=allowed_words(subject.site, subject.settings.task),
         secret=_secret(subject),
     )
+
+
+def allowed_words(site: Site | None, task: Task) -> list[str]:
+    """Lists the texts that may stand in quotes, since they name structures and keys."""
+    labels = site.config.labels if site else None
+    return [*(labels or {}), *task.class_names, task.name, *_DATA_KEYS]
 
 
 def _secret(subject: Subject) -> bytes:

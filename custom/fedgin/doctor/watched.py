@@ -12,7 +12,7 @@ from pathlib import Path
 import fedgin
 from fedgin.doctor.finding import Finding, failed, warning
 from fedgin.doctor.scrub import Scrubber
-from fedgin.errors import FedginError
+from fedgin.errors import FedginError, Problem
 
 PACKAGE = "fedgin"
 
@@ -28,19 +28,12 @@ def run_watched(
         check: The check.
         scrubber: Gives the names that are known once the check has ended.
     """
-    with _logs_kept() as records:
+    with logs_kept() as records:
         try:
             findings = check()
         except FedginError as error:
             clean = scrubber()
-            findings = [
-                failed(
-                    clean.known(problem.where),
-                    clean.known(f"{problem.rule}; found {problem.found}"),
-                    clean.known(problem.mend),
-                )
-                for problem in error.problems
-            ]
+            findings = [_refused(problem, clean) for problem in error.problems]
         except Exception as error:
             findings = [_unexpected(error)]
     told = [record.getMessage() for record in records if _is_told(record)]
@@ -48,6 +41,16 @@ def run_watched(
     return findings + [
         warning("logged", clean.strict(text), "see to it before the first job") for text in told
     ]
+
+
+def _refused(problem: Problem, clean: Scrubber) -> Finding:
+    # A setting of the run or of the device names no patient: its numbers are what they seem.
+    numerals = not problem.where.startswith("key '")
+    return failed(
+        clean.known(problem.where, numerals=numerals),
+        clean.known(f"{problem.rule}; found {problem.found}", numerals=numerals),
+        clean.known(problem.mend, numerals=numerals),
+    )
 
 
 def _unexpected(error: Exception) -> Finding:
@@ -86,7 +89,7 @@ class _Keeper(logging.Handler):
 
 
 @contextmanager
-def _logs_kept() -> Iterator[list[logging.LogRecord]]:
+def logs_kept() -> Iterator[list[logging.LogRecord]]:
     """Keeps log records from being shown: they may name a patient. Libraries' warnings too."""
     root, keeper = logging.getLogger(), _Keeper()
     before = list(root.handlers)

@@ -158,3 +158,30 @@ def selection_score(dice: Mapping[str, float], modality: Mapping[str, str]) -> f
     if not groups:
         return float("nan")
     return float(np.mean([np.mean(groups[name]) for name in sorted(groups)]))
+
+
+def partial_selection_score(
+    per_class: Mapping[str, Mapping[str, float]], modality: Mapping[str, str]
+) -> float:
+    """Scores a model that is measured at sites which annotate different classes.
+
+    The mean over modalities of the mean over classes of the mean over the sites that have the
+    class. The mean of the sites' own means would count a class more at a site that annotates few.
+    Where all sites have all classes it is `selection_score` of their means.
+
+    Args:
+        per_class: Validation Dice by site and class; nan where the site has no value.
+        modality: Modality by site.
+
+    Returns:
+        The score, or nan where no site measured anything.
+    """
+    groups: dict[str, dict[str, list[float]]] = {}
+    for site, by_class in per_class.items():
+        for name, value in by_class.items():
+            if not np.isnan(value):
+                groups.setdefault(modality[site], {}).setdefault(name, []).append(value)
+    if not groups:
+        return float("nan")
+    means = [np.mean([np.mean(values) for values in found.values()]) for found in groups.values()]
+    return float(np.mean(means))

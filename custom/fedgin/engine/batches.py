@@ -43,9 +43,11 @@ class Batches:
         self._device = device
         axes = ARRAY_AXIS[settings.training.spatial_dims]
         self._geometric = Geometric(
-            mirror_axes=[axes[axis] for axis in settings.task.mirror_axes if axis in axes]
+            mirror_axes=[axes[axis] for axis in settings.task.mirror_axes if axis in axes],
+            spacing=_known_spacing(settings),
         )
         self.views = build_views(settings.training)
+        self._marks_unknown = leaves_unknown(settings, cases)
 
     @cached_property
     def _sampler(self) -> PatchSampler:
@@ -56,20 +58,25 @@ class Batches:
             foreground_fraction=self._settings.training.foreground_fraction,
         )
 
-    def draw(self, round_number: int, step: int) -> tuple[Tensor, Tensor]:
+    def draw(self, round_number: int, step: int) -> tuple[Tensor, Tensor, Tensor | None]:
         """Draws, cuts and augments one batch, on the device.
 
         Returns:
-            Images (views * B, 1, *patch), view by view, and labels (B, 1, *patch).
+            Images (views * B, 1, *patch), view by view; labels (B, 1, *patch); and which classes
+            each sample's site annotates, (B, classes) bool, None where that is all of them.
         """
         where = (self._settings.training.seed, self._site, round_number, step)
         places = self._sampler.draw(
             self._settings.geometry.batch_size, generator=numpy_generator(*where, "patches")
         )
-        return self.augment(
+        images, labels = self.augment(
             *self._sampler.cut(places),
             generator=lambda *purpose: torch_generator(*where, *purpose),
         )
+        if not self._marks_unknown:
+            return images, labels, None
+        known = self._sampler.known(places, class_names=self._settings.task.class_names)
+        return images, labels, None if known.all() else known.to(self._device, non_blocking=True)
 
     def augment(
         self, images: Tensor, labels: Tensor, *, generator: Callable[..., torch.Generator]
@@ -82,7 +89,7 @@ class Batches:
             generator: Gives a fresh CPU generator by the name of a draw's purpose.
 
         Returns:
-            As `draw`.
+            Images (views * B, 1, *patch), view by view, and labels (B, 1, *patch).
         """
         images = images.to(self._device, non_blocking=True)
         labels = labels.to(self._device, non_blocking=True)
@@ -96,3 +103,17 @@ class Batches:
             generator=lambda view: generator("intensity", *([view] if view else [])),
         )
         return images, labels
+
+
+def _known_spacing(settings: ResolvedSettings) -> tuple[float, ...]:
+    """Returns mm along a patch's axes; empty where volumes keep their own along one of them."""
+    # Spacing is x, y, z and a patch (y, x) or (z, y, x).
+    along_patch = settings.geometry.spacing[: settings.training.spatial_dims][::-1]
+    known = tuple(edge for edge in along_patch if edge is not None)
+    return known if len(known) == len(along_patch) else ()
+
+
+def leaves_unknown(settings: ResolvedSettings, cases: Sequence[PreparedCase]) -> bool:
+    """Tells whether some case's labels leave classes unknown that the loss must not count."""
+    marginal = settings.training.partial_labels == "marginal"
+    return marginal and any(case.not_annotated for case in cases)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import torch
 
 from fedgin.errors import ConfigError, Problem
@@ -14,8 +16,11 @@ def choose_device(wish: str) -> torch.device:
         wish: `auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:N`.
 
     Raises:
-        ConfigError: A CUDA device is asked for that is not there.
+        ConfigError: The wish is another word, or a CUDA device is asked for that is not there.
     """
+    if not re.fullmatch(r"auto|cpu|cuda(:\d{1,4})?", wish):
+        rule, mend = "the device must be auto, cpu, cuda or cuda:N", "use one of these"
+        raise ConfigError(Problem("key 'device'", rule, f"'{wish}'", mend))
     if wish == "auto":
         wish = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(wish)

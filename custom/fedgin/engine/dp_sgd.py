@@ -15,6 +15,10 @@ equal. It holds against everybody, the server included, for the rounds of one ru
 - unit `patient`: all cases of one patient, prepared on their own. Its patches, and the structures
   that they are centred on, are chosen by its own data alone; the clipped gradient holds them all.
 
+Partial labels change none of this: which classes a site annotates is no patient's data, and a
+teacher (`fedgin.engine.teacher`) has the weights that the round started from and says of a unit's
+patches what follows from these alone.
+
 What lies outside: metrics (losses, Dice, pictures, that a round was refused), the numbers of cases
 and slices, validation and test patients, other runs on the same data (their epsilons add up), and
 whatever was decided by looking at the data (settings, patch size). The arithmetic is that of
@@ -28,7 +32,7 @@ runs never give the same weights.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Protocol
@@ -39,6 +43,7 @@ from torch import Tensor, nn
 
 from fedgin.data.prepare import PreparedCase
 from fedgin.data.units import ProtectedUnits
+from fedgin.engine.batches import leaves_unknown
 from fedgin.engine.sgd_account import PrivacySpent, SgdAccount
 from fedgin.engine.unit_gradients import ClippedSum, Loss, patch_gradients, whole_gradient
 from fedgin.errors import ConfigError, Problem
@@ -58,6 +63,15 @@ class Augment(Protocol):
         """Returns images (views * B, 1, *patch) and labels (B, 1, *patch)."""
 
 
+Context = Callable[[Tensor, Tensor | None], Mapping[str, Tensor]]
+"""From images and the known classes of each sample to what the loss is told of them."""
+
+
+def known_only(images: Tensor, known: Tensor | None) -> Mapping[str, Tensor]:
+    """Tells the loss which classes are known, where not all are."""
+    return {} if known is None else {"known": known}
+
+
 class PrivateSteps:
     """Puts the noisy sum of clipped gradients where an optimizer finds it."""
 
@@ -69,6 +83,7 @@ class PrivateSteps:
         loss: Loss,
         cases: Sequence[PreparedCase],
         augment: Augment,
+        context: Context = known_only,
         noise: NormalSource | None = None,
         secret: Callable[[], int] | None = None,
     ) -> None:
@@ -80,6 +95,7 @@ class PrivateSteps:
             loss: From scores and labels to a scalar.
             cases: The site's training cases.
             augment: From patches to a batch.
+            context: What the loss is told of a batch beside scores and labels.
             noise: What the noise is drawn from; by default the operating system.
             secret: Gives the seed of every other draw; by default from the operating system.
 
@@ -98,6 +114,9 @@ class PrivateSteps:
         self._loss = loss
         self._cases = cases
         self._augment = augment
+        self._context = context
+        self._class_names = settings.task.class_names
+        self._marks_unknown = leaves_unknown(settings, cases)
         self._noise = noise or SecureNormal()
         self._secret = secret or partial(secrets.randbits, SECRET_BITS)
 
@@ -166,8 +185,9 @@ class PrivateSteps:
         for piece in pieces:
             # Every unit is drawn and augmented on its own: none has a say in another's batch.
             batches = [self._batch(unit) for unit in piece]
-            images, labels = (torch.cat(parts) for parts in zip(*batches, strict=True))
-            gradients, loss = gradients_of(self._network, self._loss, images, labels)
+            images, labels, known = (torch.cat(parts) for parts in zip(*batches, strict=True))
+            told = self._context(images, known if self._marks_unknown else None)
+            gradients, loss = gradients_of(self._network, self._loss, images, labels, told)
             total.add(gradients)
             losses.append(loss)
         return total, losses
@@ -176,13 +196,17 @@ class PrivateSteps:
     def _parameters(self) -> list[nn.Parameter]:
         return [p for p in self._network.parameters() if p.requires_grad]
 
-    def _batch(self, unit: int) -> tuple[Tensor, Tensor]:
+    def _batch(self, unit: int) -> tuple[Tensor, Tensor, Tensor]:
         secret = self._secret()
         sampler = self._units.sampler(unit)
         places = sampler.draw(
             self._settings.patches_per_unit, generator=numpy_generator(secret, "patches")
         )
-        return self._augment(*sampler.cut(places), generator=partial(torch_generator, secret))
+        images, labels = self._augment(
+            *sampler.cut(places), generator=partial(torch_generator, secret)
+        )
+        known = sampler.known(places, class_names=self._class_names)
+        return images, labels, known.to(labels.device)
 
     @torch.no_grad()
     def _set_noisy(self, total: ClippedSum) -> None:
@@ -202,6 +226,7 @@ def build_private_steps(
     loss: Loss,
     cases: Sequence[PreparedCase],
     augment: Augment,
+    context: Context = known_only,
 ) -> PrivateSteps | None:
     """Builds the private steps of a run, or None where its settings ask for none.
 
@@ -210,7 +235,14 @@ def build_private_steps(
     """
     if settings.training.dp_sgd is None:
         return None
-    return PrivateSteps(settings=settings, network=network, loss=loss, cases=cases, augment=augment)
+    return PrivateSteps(
+        settings=settings,
+        network=network,
+        loss=loss,
+        cases=cases,
+        augment=augment,
+        context=context,
+    )
 
 
 def _check_libraries(unit: str) -> None:

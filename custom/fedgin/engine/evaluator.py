@@ -9,10 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fedgin.data.pages import give_back_pages
 from fedgin.data.prepare import PreparedCase
+from fedgin.engine.sliding_window import slide_windows
 from fedgin.engine.windows import WindowBatch
 from fedgin.metrics.case_scores import ClassScore, score_case
 from fedgin.metrics.dice import dice_per_class
+from fedgin.networks.dual_norm import DualNorm
 from fedgin.settings import ResolvedSettings
 from fedgin.sites.pseudonyms import patient_hash
 
@@ -118,6 +121,7 @@ def evaluate(
             raise Aborted
         prediction = segment(network, case.image, settings=settings, device=device, windows=windows)
         rows.append(_measure(prediction, case, settings=settings, surfaces=surfaces))
+        give_back_pages(case.image, case.label)
     return Evaluation(class_names=settings.task.class_names, cases=rows)
 
 
@@ -173,43 +177,81 @@ def segment(
     Raises:
         OutOfMemory: Not even one window fits the device.
     """
+    scores = class_scores(network, image, settings=settings, device=device, windows=windows)
+    # The indices of `max` are those of `argmax`, found ten times as fast on the CPU.
+    return scores.max(dim=1).indices.to(torch.uint8).cpu().numpy()
+
+
+@torch.inference_mode()
+def class_scores(
+    network: nn.Module,
+    image: np.ndarray,
+    *,
+    settings: ResolvedSettings,
+    device: torch.device,
+    windows: WindowBatch | None = None,
+    padding: float | None = None,
+) -> Tensor:
+    """Scores every voxel of a prepared volume, or of some of its slices.
+
+    Args:
+        network: As for `segment`.
+        image: As for `segment`.
+        settings: As for `segment`.
+        device: As for `segment`.
+        windows: As for `segment`.
+        padding: Intensity around a volume smaller than the patch; by default its lowest. Slices of
+            a volume need the volume's.
+
+    Returns:
+        Shape (Z, classes, Y, X), float32, on the device; the background is class 0.
+
+    Raises:
+        OutOfMemory: Not even one window fits the device.
+    """
     windows = windows or WindowBatch(settings.training.window_batch)
+    padding = float(image.min()) if padding is None else padding
     was_training = network.training
     network.eval()
     try:
         return windows.run(
-            lambda size: _segment(network, image, settings=settings, device=device, size=size),
+            lambda size: _score(
+                network, image, settings=settings, device=device, size=size, padding=padding
+            ),
             device=device,
         )
     finally:
         network.train(was_training)
 
 
-def _segment(
+def _score(
     network: nn.Module,
     image: np.ndarray,
     *,
     settings: ResolvedSettings,
     device: torch.device,
     size: int,
-) -> np.ndarray:
-    from monai.inferers import sliding_window_inference
-
+    padding: float,
+) -> Tensor:
     training = settings.training
     volume = torch.from_numpy(np.array(image, dtype=np.float32)).to(device)
     # In 2D the slices are the batch; in 3D there is one volume.
     batch = volume[:, None] if training.spatial_dims == 2 else volume[None, None]
     with torch.autocast(device.type, dtype=torch.float16, enabled=device.type == "cuda"):
-        scores = sliding_window_inference(
+        scores = slide_windows(
             batch,
-            roi_size=settings.geometry.patch_size,
-            sw_batch_size=size,
-            predictor=network,
+            network=network,
+            window=settings.geometry.patch_size,
             overlap=training.overlap,
-            mode="gaussian",
-            cval=float(volume.min()),
+            at_once=size,
+            padding=padding,
+            threads=_passes_at_once(network, device),
         )
-    if not isinstance(scores, Tensor):
-        raise TypeError(f"the network returned {type(scores).__name__}, not one tensor of scores")
-    classes = scores.argmax(dim=1).to(torch.uint8)
-    return classes.reshape(volume.shape).cpu().numpy()
+    return scores if training.spatial_dims == 2 else scores[0].transpose(0, 1)
+
+
+def _passes_at_once(network: nn.Module, device: torch.device) -> int:
+    """One for each CPU thread, unless windows of a pass depend on each other."""
+    if device.type != "cpu" or any(isinstance(layer, DualNorm) for layer in network.modules()):
+        return 1
+    return torch.get_num_threads()

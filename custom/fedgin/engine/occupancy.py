@@ -37,6 +37,8 @@ def release_device(trainer: Trainer) -> None:
     own context, some hundreds of MB, stays as long as the process does.
     """
     trainer.objective.release()
+    if trainer.teacher:
+        trainer.teacher.release()
     trainer.network.zero_grad(set_to_none=True)
     trainer.network.to("cpu")
     if trainer.device.type == "cuda":

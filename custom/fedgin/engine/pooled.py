@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from fedgin.data.prepare import PreparedCase, PreparedSite
-from fedgin.engine.averaging import selection_score
+from fedgin.engine.averaging import partial_selection_score, selection_score
 from fedgin.engine.device import choose_device
 from fedgin.engine.evaluator import Evaluation
 from fedgin.engine.site_work import STATE_FOLDER
@@ -33,7 +33,7 @@ class PooledRun:
     """What a run without a federation gives.
 
     Attributes:
-        best: Weights with the best validation score.
+        best: Weights with the best validation score; the last where nothing was measured.
         last: Weights after the last round.
         best_round: Rounds after which the best weights were reached.
         scores: Validation score after 0, 1, ... rounds; nan where nothing could be measured.
@@ -47,6 +47,11 @@ class PooledRun:
     scores: list[float] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+
+    @property
+    def validated(self) -> bool:
+        """Whether any of the models was measured, so that one of them is the best."""
+        return any(not math.isnan(score) for score in self.scores)
 
 
 class PooledTraining:
@@ -93,20 +98,21 @@ class PooledTraining:
         rounds: int,
         folder: Path,
         start: Weights | None = None,
-        validate_every: int = 1,
         on_round: Callable[[int, float, float], None] = lambda number, loss, score: None,
     ) -> PooledRun:
         """Trains for some rounds and keeps the best and the last weights.
+
+        The model is validated before the first round, after every `validate_every` rounds of the
+        settings and after the last; the score of a round without a validation is nan.
 
         Args:
             rounds: Number of rounds.
             folder: Folder for models, state and history.
             start: Weights to start from; by default the run's initial weights.
-            validate_every: Rounds between two validations; the first and the last always take
-                place. The score of a round without one is nan.
             on_round: Told after each round its number from 1, training loss and validation score.
         """
         folder.mkdir(parents=True, exist_ok=True)
+        every = self.trainer.settings.training.validate_every
         weights = start or get_weights(self.trainer.network)
         score = self._score(weights)
         run = PooledRun(best=weights, last=weights, scores=[score])
@@ -119,7 +125,7 @@ class PooledTraining:
                 validation_dice=score,
             )
             weights = add(weights, result.difference)
-            due = (number + 1) % validate_every == 0 or number + 1 == rounds
+            due = (number + 1) % every == 0 or number + 1 == rounds
             score = self._score(weights) if due else math.nan
             run.last = weights
             run.scores.append(score)
@@ -139,15 +145,21 @@ class PooledTraining:
 
     def _score(self, weights: Weights) -> float:
         """Scores as the federation's selector does: modalities count alike."""
-        dice = {
-            site.site.name: self.evaluate(weights, site.splits["validation"]).mean()
+        measured = {
+            site.site.name: self.evaluate(weights, site.splits["validation"])
             for site in self._sites
         }
         modality = {site.site.name: site.site.config.modality for site in self._sites}
-        return selection_score(dice, modality)
+        if any(site.not_annotated for site in self._sites):
+            by_class = {site: found.per_class() for site, found in measured.items()}
+            return partial_selection_score(by_class, modality)
+        return selection_score({site: found.mean() for site, found in measured.items()}, modality)
 
     def _save(self, run: PooledRun, folder: Path) -> None:
-        for name, weights in ((BEST_MODEL, run.best), (LAST_MODEL, run.last)):
+        models = {LAST_MODEL: run.last}
+        if run.validated:
+            models[BEST_MODEL] = run.best
+        for name, weights in models.items():
             model = {"model": {key: torch.from_numpy(array) for key, array in weights.items()}}
             write_atomically(folder / name, functools.partial(torch.save, model))
         history = {

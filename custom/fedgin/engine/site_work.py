@@ -120,11 +120,27 @@ class SiteWork:
                 weights, state_folder=self.state_folder, before_round=before_round
             )
 
+    def validates(self, round_number: int) -> bool:
+        """Says whether the global model is validated before a round, counted from 0."""
+        return round_number % self.settings.training.validate_every == 0
+
     def validate(
-        self, weights: Mapping[str, np.ndarray], *, should_stop: ShouldStop = lambda: False
+        self,
+        weights: Mapping[str, np.ndarray],
+        *,
+        before_round: int | None = None,
+        should_stop: ShouldStop = lambda: False,
     ) -> Evaluation:
-        """Measures weights on the patients that choose the best model."""
-        cases = self.data.splits["validation"]
+        """Measures weights on the patients that choose the best model.
+
+        Args:
+            weights: The weights.
+            before_round: The round that comes next, from 0; where it is one without validation,
+                nobody is measured. None measures in any case.
+            should_stop: Asked between volumes.
+        """
+        due = before_round is None or self.validates(before_round)
+        cases = self.data.splits["validation"] if due else []
         with self._on_device() as trainer:
             return trainer.evaluate(weights, cases, should_stop=should_stop)
 
@@ -230,6 +246,11 @@ class SiteWork:
                 ", ".join(reported.withheld),
             )
         return {**reported.message(), "cases": len(evaluation.cases)}
+
+    def annotation(self) -> dict[str, Any]:
+        """Returns what the site's reports say of the classes that it does not annotate, if any."""
+        lacking = list(self.data.not_annotated)
+        return {"not_annotated": lacking} if lacking else {}
 
 
 def _privacy(spent: PrivacySpent | None) -> dict[str, float]:

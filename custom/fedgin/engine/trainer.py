@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fedgin.data.prepare import PreparedCase
 from fedgin.engine.batches import Batches
@@ -20,6 +20,7 @@ from fedgin.engine.objectives import build_objective
 from fedgin.engine.optimization import LearningRate, build_optimizer
 from fedgin.engine.round_result import RoundResult, TrainingError, check_finite
 from fedgin.engine.state import load_newest_state, load_state, save_state
+from fedgin.engine.teacher import build_teacher
 from fedgin.engine.weights import get_weights, set_weights, subtract
 from fedgin.engine.windows import WindowBatch
 from fedgin.losses import build_loss
@@ -66,15 +67,18 @@ class Trainer:
         self._steps = steps_per_round or settings.training.steps_per_round
         self._batches = Batches(settings=settings, site=site, cases=cases, device=device)
         views = self._batches.views
-        self._loss = ViewLoss(
+        self.teacher = build_teacher(settings, supervised=views.supervised)
+        loss: nn.Module = ViewLoss(
             build_loss(), supervised=views.supervised, consistency=views.consistency
-        ).to(device)
+        )
+        self._loss = (self.teacher.wrap(loss) if self.teacher else loss).to(device)
         self._private = build_private_steps(
             settings=settings,
             network=self.network,
             loss=self._loss,
             cases=cases,
             augment=self._batches.augment,
+            context=self._context,
         )
 
     def run_round(
@@ -117,6 +121,10 @@ class Trainer:
         kept = state.get(KEPT, {}) if state else {}
         set_weights(self.network, self.objective.starting_weights(weights, kept))
         self.objective.before_round(self.network, kept, control)
+        if self.teacher:
+            self.teacher.before_round(
+                self.network, self._loss, round_number=round_number, rounds=rounds
+            )
         optimizer = build_optimizer(self.network, training)
         half = self.device.type == "cuda" and not self._private
         scaler = torch.amp.GradScaler(self.device.type, enabled=half)
@@ -214,12 +222,8 @@ class Trainer:
             should_stop=should_stop,
         )
 
-    def batch(self, round_number: int, step: int) -> tuple[Tensor, Tensor]:
-        """Draws, cuts and augments one batch, on the device.
-
-        Returns:
-            Images (views * B, 1, *patch), view by view, and labels (B, 1, *patch).
-        """
+    def batch(self, round_number: int, step: int) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Draws, cuts and augments one batch, on the device; see `Batches.draw`."""
         return self._batches.draw(round_number, step)
 
     def take_step(
@@ -235,7 +239,8 @@ class Trainer:
             The loss, on the device; None where a private step found nobody to take part.
         """
         if self._private is None:
-            return self.step(*self.batch(round_number, step), optimizer, scaler)
+            images, labels, known = self.batch(round_number, step)
+            return self.step(images, labels, optimizer, scaler, known=known)
         loss = self._private.set_gradients()
         self.objective.after_backward(self.network)
         optimizer.step()
@@ -248,12 +253,15 @@ class Trainer:
         labels: Tensor,
         optimizer: torch.optim.Optimizer,
         scaler: torch.amp.GradScaler,
+        *,
+        known: Tensor | None = None,
     ) -> Tensor:
         """Takes one optimizer step on what `batch` returned; the loss stays on the device."""
         optimizer.zero_grad(set_to_none=True)
         with torch.autocast(self.device.type, dtype=torch.float16, enabled=scaler.is_enabled()):
             scores = self.network(images)
-        loss: Tensor = self._loss(scores.float(), labels)
+            context = self._context(images, known)
+        loss: Tensor = self._loss(scores, labels, **context)
         scaler.scale(loss).backward()
         scaler.unscale_(optimizer)
         self.objective.after_backward(self.network)
@@ -264,3 +272,12 @@ class Trainer:
         scaler.update()
         self.objective.after_step(self.network, optimizer.param_groups[0]["lr"])
         return loss.detach()
+
+    def _context(self, images: Tensor, known: Tensor | None) -> dict[str, Tensor]:
+        """Collects what the loss is told beside scores and labels; nothing where all is known."""
+        if known is None:
+            return {}
+        taught = None
+        if self.teacher:
+            taught = self.teacher.scores(images, samples=known.shape[0])
+        return {"known": known} if taught is None else {"known": known, "teacher": taught}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,9 @@ from torch import Tensor, nn
 MARGIN = 1e-6
 """Share by which a clipped gradient stays below the bound, above the rounding of float32."""
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+Loss = Callable[..., Tensor]
+"""From scores, labels and what else it is told, by name, to a scalar."""
+NOTHING: Mapping[str, Tensor] = MappingProxyType({})
 
 
 class ClippedSum:
@@ -46,13 +49,19 @@ class ClippedSum:
         finite = norms.isfinite()
         norms = norms[finite]
         below = (self._max_norm * (1 - MARGIN) / norms).float()
+        # Never rounded up: for gradients near float32's largest, factors have few digits left.
+        below = torch.nextafter(below, torch.zeros_like(below))
         factors = torch.where(norms <= self._max_norm, torch.ones_like(below), below)
         for total, gradient in zip(self.sums, gradients, strict=True):
             total += torch.tensordot(factors, gradient[finite], dims=1)
 
 
 def patch_gradients(
-    network: nn.Module, loss: Loss, images: Tensor, labels: Tensor
+    network: nn.Module,
+    loss: Loss,
+    images: Tensor,
+    labels: Tensor,
+    context: Mapping[str, Tensor] = NOTHING,
 ) -> tuple[list[Tensor], Tensor]:
     """Computes the gradient of each patch's own loss, by Opacus.
 
@@ -64,6 +73,7 @@ def patch_gradients(
         loss: From scores and labels of one patch to a scalar.
         images: Shape (B, 1, *patch).
         labels: Shape (B, 1, *patch).
+        context: What else the loss is told, patch by patch: each of shape (B, ...).
 
     Returns:
         By trainable parameter, shape (B, *parameter's shape); and the losses, shape (B,).
@@ -71,8 +81,12 @@ def patch_gradients(
     with _per_sample(network) as watched:
         # With inputs that need a gradient, torch calls the first layer's hook as any other's.
         scores = watched(images.detach().requires_grad_())
-        pairs = zip(scores.split(1), labels.split(1), strict=True)
-        losses = torch.stack([loss(one, truth) for one, truth in pairs])
+        told = [
+            {name: values[number : number + 1] for name, values in context.items()}
+            for number in range(len(labels))
+        ]
+        pairs = zip(scores.split(1), labels.split(1), told, strict=True)
+        losses = torch.stack([loss(one, truth, **more) for one, truth, more in pairs])
         losses.sum().backward()
         gradients = [
             p.grad_sample  # type: ignore[attr-defined]
@@ -84,7 +98,11 @@ def patch_gradients(
 
 
 def whole_gradient(
-    network: nn.Module, loss: Loss, images: Tensor, labels: Tensor
+    network: nn.Module,
+    loss: Loss,
+    images: Tensor,
+    labels: Tensor,
+    context: Mapping[str, Tensor] = NOTHING,
 ) -> tuple[list[Tensor], Tensor]:
     """Computes one gradient of all patches together: those of one patient.
 
@@ -93,11 +111,12 @@ def whole_gradient(
         loss: From scores and labels to a scalar.
         images: Shape (views * B, 1, *patch).
         labels: Shape (B, 1, *patch).
+        context: What else the loss is told, by name.
 
     Returns:
         As `patch_gradients` for a single unit.
     """
-    value = loss(network(images), labels)
+    value = loss(network(images), labels, **context)
     parameters = [p for p in network.parameters() if p.requires_grad]
     gradients = torch.autograd.grad(value, parameters)
     return [gradient.unsqueeze(0) for gradient in gradients], value.detach().unsqueeze(0)

@@ -180,14 +180,16 @@ class SiteLearner(Learner):
         before_train = data.get_header(AppConstants.VALIDATE_TYPE) == BEFORE_TRAIN
         number = int(data.get_header(AppConstants.CURRENT_ROUND)) if before_train else None
         weights = work.own_weights(received_model(data)[0], before_round=number)
-        evaluation = work.validate(weights, should_stop=should_stop)
+        evaluation = work.validate(weights, before_round=number, should_stop=should_stop)
         message: dict[str, Any] = {
             "modality": work.site.config.modality,
+            **work.annotation(),
             "validation": work.metrics(evaluation, patients="validation"),
         }
         if number is not None:
             self._validation_dice = evaluation.mean()
-            self._report_validation(work, weights, message["validation"], number)
+            if work.validates(number):
+                self._report_validation(work, weights, message["validation"], number)
             message = {MetaKey.INITIAL_METRICS: message}
         else:
             test = work.test(weights, should_stop=should_stop)

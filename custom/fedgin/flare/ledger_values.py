@@ -8,6 +8,7 @@ from nvflare.apis.dxo import DXO, from_shareable
 from nvflare.apis.fl_constant import ReturnCode
 from nvflare.apis.shareable import ReservedHeaderKey, Shareable
 
+from fedgin.fingerprint.document import read_summary
 from fedgin.flare.site_meta import read_privacy
 from fedgin.ledger.content import measure
 
@@ -63,9 +64,20 @@ def _kind(dxo: DXO | None, code: str) -> str | None:
     return NO_DXO if code == ReturnCode.OK else None
 
 
+def _privacy_of_counts(dxo: DXO) -> tuple[float | None, float | None]:
+    """Returns the privacy loss that a fingerprint states of itself; its delta is 0."""
+    try:
+        epsilon = read_summary(dxo.data).epsilon
+    except ValueError:
+        return None, None  # an answer of another kind
+    return epsilon, None if epsilon is None else 0.0
+
+
 def _privacy(dxo: DXO | None) -> tuple[float | None, float | None]:
     """Returns the privacy loss that a filter states; none where it states none that can be."""
     try:
-        return (None, None) if dxo is None else read_privacy(dxo) or (None, None)
+        if dxo is None:
+            return None, None
+        return read_privacy(dxo) or _privacy_of_counts(dxo)
     except ValueError:
         return None, None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 from nvflare.apis.dxo import MetaKey
@@ -48,7 +49,8 @@ class RoundProgress(Widget):
         try:
             message = contribution.dxo.get_meta_prop(MetaKey.INITIAL_METRICS)
             dice = dice_of(SiteMetrics.from_message(message).validation)
-            text += f"; the global model's Dice on its validation patients was {dice:.3f}"
+            if not math.isnan(dice):
+                text += f"; the global model's Dice on its validation patients was {dice:.3f}"
         except ValueError:
             pass  # the record says what was wrong with the metrics
         self._say(f"{self._round(fl_ctx)}: {text}", fl_ctx)

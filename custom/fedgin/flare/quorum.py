@@ -1,4 +1,4 @@
-"""A round needs enough sites of each modality; otherwise the job stops and says so."""
+"""A round needs sites of each modality, and a run sites that annotate each class; else it stops."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fedgin.errors import FedginError
 from fedgin.federation_settings import FederationSettings
 from fedgin.flare.context import run_stopped
 from fedgin.flare.record import find_record
-from fedgin.report.quorum import shortage
+from fedgin.report.quorum import never_annotated, shortage
 
 
 class ModalityQuorum(Widget):
@@ -23,8 +23,9 @@ class ModalityQuorum(Widget):
 
     After a timeout FLARE's ScatterAndGather averages whatever came. This looks first: the model,
     its file and its checkpoint stay those of the round before, from which `fedgin job resume` goes
-    on. It must stand in the job before the component that chooses the best model, which would
-    compare scores over other modalities.
+    on. Nor may a run go on in which some class of the task is annotated by no site at all. It must
+    stand in the job before the component that chooses the best model, which would compare scores
+    over other modalities.
     """
 
     def __init__(
@@ -56,5 +57,6 @@ class ModalityQuorum(Widget):
             number = int(fl_ctx.get_prop(AppConstants.CURRENT_ROUND))
             with keeper.lock:
                 reason = shortage(keeper.record, number, self._min_sites)
+                reason = reason or never_annotated(keeper.record)
             if reason:
                 self.system_panic(reason, fl_ctx)

@@ -230,6 +230,7 @@ class RecordKeeper(Widget):
     def _metrics(self, site: str, message: Any) -> SiteMetrics:
         metrics = SiteMetrics.from_message(message)
         self.record.pin_modality(site, metrics.modality)
+        self.record.not_annotated[site] = list(metrics.not_annotated)
         return metrics
 
 

@@ -45,7 +45,8 @@ def settings_of_model(released: ReleasedModel | None, *, job: Path) -> dict[str,
                 "name one: `--from MODEL`, the release folder of a run or a site's copy of it",
             )
         )
-    return released.card.settings.model_dump(mode="json")
+    # The model's own values stand in the card; the plan that they came from is not measured again.
+    return {**released.card.settings.model_dump(mode="json"), "plan": None}
 
 
 def carry(released: ReleasedModel, config: Path) -> None:

@@ -9,19 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import fedgin
-from fedgin.config import nearest, parse, read_mapping
+from fedgin.config import parse, read_mapping
 from fedgin.errors import ConfigError, Problem
+from fedgin.fingerprint.plan import Plan
+from fedgin.fingerprint.settings import FINGERPRINT_SETTINGS_FILE, FingerprintSettings
+from fedgin.jobs.assignments import checked_assignments
 from fedgin.jobs.carried_model import (
     EVALUATION_SETTINGS,
     carry,
     find_model,
     settings_of_model,
 )
+from fedgin.jobs.carried_plan import carry_plan, find_plan, follow, refuse_extras
 from fedgin.jobs.encrypted import check_encrypted, is_encrypted
 from fedgin.jobs.rules import PLACES, set_rules
 from fedgin.jobs.upload import UPLOAD_KEYS, check_keep_local, set_upload
 from fedgin.jobs.workflow import set_workflow
-from fedgin.overrides import merge, parse_overrides
+from fedgin.outputs import check_output_folder
+from fedgin.overrides import merge
 from fedgin.package import PACKAGE_FILE, package_files, package_hash, package_root
 from fedgin.release.model_file import ReleasedModel
 from fedgin.settings import SETTINGS_FILE, TrainingSettings
@@ -31,6 +36,7 @@ CODE = Path("app/custom")
 SERVER_FILE = "config_fed_server.json"
 CLIENT_FILE = "config_fed_client.json"
 RESOURCES_FILE = "resources.json"
+_LISTED = 5
 
 
 def export_job(
@@ -40,6 +46,7 @@ def export_job(
     byoc: bool,
     overrides: Sequence[str] = (),
     model: Path | None = None,
+    plan: Path | None = None,
 ) -> Path:
     """Writes a deployable copy of a job.
 
@@ -54,6 +61,8 @@ def export_job(
             done to updates on their way, see `fedgin.jobs.upload`.
         model: A released model that the job shall start from, or measure. A job without settings
             of its own, such as jobs/evaluate, takes those of the model.
+        plan: A plan that a training job shall follow and pin by its hash; overrides win over it,
+            and each is logged.
 
     Returns:
         The folder written.
@@ -63,19 +72,53 @@ def export_job(
         ReleaseError: The model is missing, damaged or unfit for the job.
     """
     _check_folders(job, out)
+    if (job / CONFIG / FINGERPRINT_SETTINGS_FILE).is_file():
+        return _export_fingerprint(job, out, byoc=byoc, overrides=overrides, model=model, plan=plan)
     released = find_model(job / CONFIG, model)
-    settings, server, client = _overridden(job, overrides, released)
-    shutil.copytree(
-        job, out, ignore=shutil.ignore_patterns("custom", "__pycache__"), dirs_exist_ok=True
-    )
+    settings, server, client, followed = _overridden(job, overrides, released, plan)
+    _copy(job, out, server=server, client=client)
     write_json(out / CONFIG / SETTINGS_FILE, settings)
-    write_json(out / CONFIG / SERVER_FILE, server)
-    write_json(out / CONFIG / CLIENT_FILE, client)
-    _set_min_clients(out, server)
+    if followed is not None:
+        carry_plan(followed, out / CONFIG)
     if released is not None:
         carry(released, out / CONFIG)
     add_code(out, byoc=byoc)
     return out
+
+
+def _export_fingerprint(
+    job: Path,
+    out: Path,
+    *,
+    byoc: bool,
+    overrides: Sequence[str],
+    model: Path | None,
+    plan: Path | None,
+) -> Path:
+    """Exports a job that has a fingerprint's settings in place of training settings."""
+    reason = "a fingerprint job trains and measures nothing"
+    refuse_extras(job, reason=reason, extras={"--from": model, "--plan": plan})
+    server = read_mapping(job / CONFIG / SERVER_FILE)
+    values, numbers = checked_assignments(
+        overrides, server, allowed=set(FingerprintSettings.model_fields)
+    )
+    settings = merge(read_mapping(job / CONFIG / FINGERPRINT_SETTINGS_FILE), values)
+    parse(FingerprintSettings, settings, where="fingerprint settings")
+    client = read_mapping(job / CONFIG / CLIENT_FILE)
+    _copy(job, out, server={**server, **numbers}, client=client)
+    write_json(out / CONFIG / FINGERPRINT_SETTINGS_FILE, settings)
+    add_code(out, byoc=byoc)
+    return out
+
+
+def _copy(job: Path, out: Path, *, server: dict[str, Any], client: dict[str, Any]) -> None:
+    """Copies a job without its code, with both configurations as given."""
+    shutil.copytree(
+        job, out, ignore=shutil.ignore_patterns("custom", "__pycache__"), dirs_exist_ok=True
+    )
+    write_json(out / CONFIG / SERVER_FILE, server)
+    write_json(out / CONFIG / CLIENT_FILE, client)
+    _set_min_clients(out, server)
 
 
 def _set_min_clients(out: Path, server: dict[str, Any]) -> None:
@@ -128,64 +171,46 @@ def _check_folders(job: Path, out: Path) -> None:
 
 
 def check_out(out: Path) -> None:
-    """Checks that a folder is there to be filled.
+    """Checks that a folder can be filled.
 
     Raises:
-        ConfigError: It is a file, or something lies in it.
+        ConfigError: It is a file, something lies in it, or it cannot be written.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ConfigError(
-            Problem(str(out), "the output folder must be new or empty", "it is not", "name another")
-        )
+    rule = "the output folder must be new or empty"
+    if out.exists() and not out.is_dir():
+        raise ConfigError(Problem(str(out), rule, "a file", "name another"))
+    if out.exists() and (inside := sorted(path.name for path in out.iterdir())):
+        more = ", ..." if len(inside) > _LISTED else ""
+        found = ", ".join(inside[:_LISTED]) + more
+        raise ConfigError(Problem(str(out), rule, found, "name another"))
+    check_output_folder(out, where=f"OUT {out}")
 
 
 def _overridden(
-    job: Path, assignments: Sequence[str], released: ReleasedModel | None
-) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    job: Path, assignments: Sequence[str], released: ReleasedModel | None, plan: Path | None
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], Plan | None]:
     file = job / CONFIG / SETTINGS_FILE
     own = file.is_file()
+    if not own:
+        reason = "an evaluation takes its settings from its model"
+        refuse_extras(job, reason=reason, extras={"--plan": plan})
     settings = read_mapping(file) if own else settings_of_model(released, job=job)
     server = read_mapping(job / CONFIG / SERVER_FILE)
     client = read_mapping(job / CONFIG / CLIENT_FILE)
-    tunable = {
-        key
-        for key, value in server.items()
-        if isinstance(value, (int, float)) and key != "format_version"
-    }
-    training = {*TrainingSettings.model_fields, *PLACES, *UPLOAD_KEYS}
-    allowed = (training if own else EVALUATION_SETTINGS) | tunable
-    overrides = parse_overrides(assignments)
-    problems = [
-        Problem(
-            "--set",
-            "the key must be a setting",
-            f"'{key}' ({nearest(key, allowed)})",
-            "correct the key",
-        )
-        for key in overrides
-        if key not in allowed
-    ]
-    problems += [
-        Problem(
-            f"--set {key}",
-            f"the value must be a {type(server[key]).__name__} above 0",
-            repr(value),
-            "write a positive number",
-        )
-        for key, value in overrides.items()
-        if key in tunable
-        and (isinstance(value, bool) or not isinstance(value, type(server[key])) or value <= 0)
-    ]
-    if problems:
-        raise ConfigError(problems)
+    training = {*TrainingSettings.model_fields, *PLACES, *UPLOAD_KEYS} - {"plan"}
+    overrides, numbers = checked_assignments(
+        assignments, server, allowed=training if own else set(EVALUATION_SETTINGS)
+    )
     rules = {key: overrides.pop(key) for key in PLACES if key in overrides}
     upload = {key: overrides.pop(key) for key in UPLOAD_KEYS if key in overrides}
-    settings = merge(settings, {k: v for k, v in overrides.items() if k not in tunable})
+    followed = find_plan(job / CONFIG, plan, settings=settings)
+    settings = follow(settings, followed, overrides=overrides)
     resolved = parse(TrainingSettings, settings, where="training settings").resolve()
     from fedgin.engine.objectives import check_algorithm
     from fedgin.networks import check_patch
 
-    check_patch(resolved.geometry.patch_size, levels=len(resolved.geometry.channels))
+    geometry = resolved.geometry
+    check_patch(geometry.patch_size, levels=len(geometry.channels), spacing=geometry.spacing)
     check_algorithm(resolved)
     if is_encrypted(server):
         check_encrypted(
@@ -200,7 +225,7 @@ def _overridden(
         from fedgin.release.fit import check_fit
 
         check_fit(released, resolved, where=f"model {released.name}")
-    server.update({key: value for key, value in overrides.items() if key in tunable})
+    server.update(numbers)
     set_workflow(server, algorithm=resolved.training.algorithm)
     set_rules(server, rules)
     set_upload(client, upload, algorithm=resolved.training.algorithm)
@@ -209,7 +234,7 @@ def _overridden(
         from fedgin.networks import build_network
 
         check_keep_local(str(upload["keep_local"]), get_weights(build_network(resolved)))
-    return settings, server, client
+    return settings, server, client, followed
 
 
 def named_classes(job: Path) -> list[str]:

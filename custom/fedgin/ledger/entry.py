@@ -44,7 +44,7 @@ class Entry(StrictModel):
         scope: The site's privacy scope in force.
         filters: Classes of the filters that this answer passed, first the scope's, then the job's;
             empty where an error took its place before them.
-        epsilon: Privacy loss so far, where a filter states one.
+        epsilon: Privacy loss so far, where a filter states one; of a noisy fingerprint its own.
         delta: Its delta.
         asked_by: `pull`: the site had asked for the task; `push`: the task came with a message.
         messages: By channel (`auxiliary`, `replies`, `streams`, `wire`) and topic, what was sent.

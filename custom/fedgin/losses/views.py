@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -16,7 +18,9 @@ class ViewLoss(nn.Module):
         """Sets the parts.
 
         Args:
-            segmentation: From scores (B, classes, *patch) and labels (B, 1, *patch) to a scalar.
+            segmentation: From scores (B, classes, *patch), labels (B, 1, *patch) and `known` to a
+                scalar, see `fedgin.losses.marginal`; where the network has several outputs, from a
+                sequence of scores.
             supervised: The first so many views are compared with the labels.
             consistency: Weight of the consistency term; 0 leaves it out.
         """
@@ -25,21 +29,32 @@ class ViewLoss(nn.Module):
         self.supervised = supervised
         self.consistency = consistency
 
-    def forward(self, scores: Tensor, labels: Tensor) -> Tensor:
-        """Computes the loss.
+    def forward(
+        self,
+        scores: Tensor | Sequence[Tensor],
+        labels: Tensor,
+        known: Tensor | None = None,
+    ) -> Tensor:
+        """Computes the loss, in float32.
 
         Args:
-            scores: Shape (views * B, classes, *patch), view by view.
+            scores: Shape (views * B, classes, *patch), view by view; or several such outputs, the
+                finest first, of which the finest alone must be consistent.
             labels: Shape (B, 1, *patch).
+            known: Shape (B, classes), bool: the classes that a sample's site annotates; None where
+                all do.
 
         Returns:
             A scalar.
         """
-        views = scores.split(labels.shape[0])
-        losses = [self.segmentation(view, labels) for view in views[: self.supervised]]
+        outputs = [scores] if isinstance(scores, Tensor) else scores
+        by_output = [output.float().split(labels.shape[0]) for output in outputs]
+        finest = by_output[0]
+        views = finest if isinstance(scores, Tensor) else list(zip(*by_output, strict=True))
+        losses = [self.segmentation(view, labels, known=known) for view in views[: self.supervised]]
         loss = torch.stack(losses).mean()
-        if self.consistency and len(views) > 1:
-            loss = loss + self.consistency * consistency(torch.stack(views))
+        if self.consistency and len(finest) > 1:
+            loss = loss + self.consistency * consistency(torch.stack(finest))
         return loss
 
 

@@ -1,26 +1,19 @@
-"""Networks, built by MONAI from a run's settings."""
+"""Networks, built from a run's settings as MONAI builds them."""
 
 from __future__ import annotations
-
-import math
 
 import torch
 from torch import nn
 
-from fedgin.errors import ConfigError, Problem
+from fedgin.networks.architecture import architecture, network_levels
 from fedgin.networks.dual_norm import DualNormNetwork
+from fedgin.networks.dynunet import PlainDynUNet, supervised_levels
 from fedgin.networks.normalization import normalization_keys
+from fedgin.networks.strides import check_patch
 from fedgin.seeding import seed_sequence
 from fedgin.settings import ResolvedSettings
 
-__all__ = ["build_network", "check_patch", "normalization_keys"]
-
-# MONAI's names; its batch normalization has scale, shift and running statistics.
-NORM: dict[str, str | tuple[str, dict[str, bool]]] = {
-    "instance": "instance",
-    "instance_affine": ("instance", {"affine": True}),
-    "batch": "batch",
-}
+__all__ = ["build_network", "check_patch", "network_levels", "normalization_keys"]
 
 
 def build_network(settings: ResolvedSettings) -> nn.Module:
@@ -32,73 +25,21 @@ def build_network(settings: ResolvedSettings) -> nn.Module:
     Returns:
         A module from (B, 1, *patch) float to class scores (B, n_classes, *patch), on the CPU. With
         augmentation `dual_normalization` its training batches hold two views; see
-        `fedgin.networks.dual_norm`.
+        `fedgin.networks.dual_norm`. With `deep_supervision` it returns in training mode a tuple of
+        scores, see `fedgin.networks.dynunet`.
 
     Raises:
         ConfigError: The patch size does not fit the number of levels.
     """
     training, geometry = settings.training, settings.geometry
-    check_patch(geometry.patch_size, levels=len(geometry.channels))
+    check_patch(geometry.patch_size, levels=len(geometry.channels), spacing=geometry.spacing)
     seed = int(seed_sequence(training.seed, "initial weights").generate_state(1)[0])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = _dynunet(settings) if training.network == "dynunet" else _unet(settings)
+        network = architecture(settings).build()
+        if training.network == "dynunet":
+            heads = supervised_levels(geometry.channels) if training.deep_supervision else 0
+            network = PlainDynUNet(network, heads=heads)
         if training.augmentation == "dual_normalization":
             return DualNormNetwork(network, dims=training.spatial_dims)
         return network
-
-
-def check_patch(patch_size: tuple[int, ...], *, levels: int) -> None:
-    """Checks that a patch can be halved once per level.
-
-    Raises:
-        ConfigError: It cannot.
-    """
-    factor = 2 ** (levels - 1)
-    if any(size % factor or size < 2 * factor for size in patch_size):
-        raise ConfigError(
-            Problem(
-                "key 'patch_size'",
-                f"with {levels} levels of channels each size must be a multiple of {factor} and at "
-                f"least {2 * factor}",
-                str(list(patch_size)),
-                f"use for example {[max(2, math.ceil(s / factor)) * factor for s in patch_size]}",
-            )
-        )
-
-
-def _unet(settings: ResolvedSettings) -> nn.Module:
-    from monai.networks.nets import UNet
-
-    channels = settings.geometry.channels
-    return UNet(
-        spatial_dims=settings.training.spatial_dims,
-        in_channels=1,
-        out_channels=settings.task.n_classes,
-        channels=channels,
-        strides=(2,) * (len(channels) - 1),
-        num_res_units=2,
-        act=("leakyrelu", {"inplace": True, "negative_slope": 0.01}),
-        norm=NORM[settings.training.normalization],
-    )
-
-
-def _dynunet(settings: ResolvedSettings) -> nn.Module:
-    from monai.networks.nets import DynUNet
-
-    channels = settings.geometry.channels
-    dims = settings.training.spatial_dims
-    strides = [1] + [2] * (len(channels) - 1)
-    return DynUNet(
-        spatial_dims=dims,
-        in_channels=1,
-        out_channels=settings.task.n_classes,
-        kernel_size=[3] * len(channels),
-        strides=strides,
-        upsample_kernel_size=strides[1:],
-        filters=list(channels),
-        norm_name="batch"
-        if settings.training.normalization == "batch"
-        else NORM["instance_affine"],
-        res_block=True,
-    )

@@ -128,17 +128,17 @@ class DualNormNetwork(nn.Module):
             setattr(network.get_submodule(parent), last, dual)
         self.network = network
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor | tuple[Tensor, ...]:
         """Scores a batch; see the class.
 
         Args:
             images: Shape (2B, 1, *patch) in training mode, (B, 1, *patch) in evaluation mode.
 
         Returns:
-            Shape (2B or B, classes, *patch).
+            Shape (2B or B, classes, *patch); in training mode what the network returns.
         """
         if self.training:
-            return cast(Tensor, self.network(images))
+            return cast(Tensor | tuple[Tensor, ...], self.network(images))
         first, second = self.network(torch.cat([images, images])).chunk(2)
         similar, dissimilar = self._distances()
         return torch.where(similar <= dissimilar, first, second)

@@ -106,7 +106,7 @@ class PrivacyBudget:
             OSError: The charge cannot be written: then nothing may be released.
         """
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _locked(self._folder / _LOCK):
+        with locked(self._folder / _LOCK):
             after = self.spent(run).after(noise_multiplier)
             _check(after.epsilon(delta=delta), epsilon, "this run")
             if epsilon_of_all is not None:
@@ -149,7 +149,8 @@ def _read(file: Path) -> Spent:
 
 
 @contextmanager
-def _locked(file: Path) -> Iterator[None]:
+def locked(file: Path) -> Iterator[None]:
+    """Keeps other processes out of what a lock file stands for."""
     with file.open("ab") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -12,7 +13,10 @@ from fedgin.config import StrictModel, parse, read_mapping
 from fedgin.documents import Bounds, parse_json
 from fedgin.errors import FedginError, Problem
 from fedgin.files import MIB
+from fedgin.release.settings_hash import DECIDING, HASH_KEY, settings_hash
 from fedgin.settings import TrainingSettings
+
+logger = logging.getLogger(__name__)
 
 MODEL_FILE, CARD_FILE = "model.safetensors", "model_card.json"
 
@@ -52,12 +56,15 @@ class SiteFacts(StrictModel):
         training_slices: Axial slices that it trained on; None where it never contributed.
         validation: On patients that chose the model; None where nothing came.
         test: On patients never used for anything else; None where nothing came.
+        not_annotated: Classes that the site does not annotate: it could teach and measure nothing
+            of them. None where the server does not know.
     """
 
     modality: Modality | None
     training_slices: Count | None
     validation: Numbers | None
     test: Numbers | None
+    not_annotated: tuple[str, ...] | None = None
 
 
 class ModalityFacts(StrictModel):
@@ -144,8 +151,10 @@ class ModelCard(StrictModel):
     weights: WeightsFacts
 
     def to_text(self) -> str:
-        """Writes the card as JSON."""
-        return json.dumps(self.model_dump(mode="json"), indent=2, allow_nan=False) + "\n"
+        """Writes the card as JSON, with the hash of what decides a prediction."""
+        content = self.model_dump(mode="json")
+        content[HASH_KEY] = settings_hash(content)
+        return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
 
 def card_from_text(text: str, *, where: str) -> ModelCard:
@@ -157,6 +166,7 @@ def card_from_text(text: str, *, where: str) -> ModelCard:
 
     Raises:
         ConfigError: It is no card; an unknown key names the nearest one.
+        ReleaseError: It is no JSON, or task, classes or settings are not those that were written.
     """
     try:
         content = parse_json(text, bounds=CARD)
@@ -164,7 +174,7 @@ def card_from_text(text: str, *, where: str) -> ModelCard:
         raise ReleaseError(
             Problem(where, "a card must be valid JSON", str(error), "send the model again")
         ) from None
-    return parse(ModelCard, content, where=where)
+    return _card(content, where=where)
 
 
 def read_card(file: Path) -> ModelCard:
@@ -172,7 +182,7 @@ def read_card(file: Path) -> ModelCard:
 
     Raises:
         ConfigError: It breaks the schema; an unknown key names the nearest one.
-        ReleaseError: There is none.
+        ReleaseError: There is none, or task, classes or settings are not those that were written.
     """
     if not file.is_file():
         raise ReleaseError(
@@ -183,4 +193,32 @@ def read_card(file: Path) -> ModelCard:
                 "copy the whole release folder",
             )
         )
-    return parse(ModelCard, read_mapping(file, bounds=CARD), where=str(file))
+    return _card(read_mapping(file, bounds=CARD), where=str(file))
+
+
+def _card(content: Any, *, where: str) -> ModelCard:
+    """Checks a card; one that was edited would have the weights predict something else."""
+    hashed = isinstance(content, dict) and HASH_KEY in content
+    stated = content.pop(HASH_KEY) if hashed else None
+    card = parse(ModelCard, content, where=where)
+    if not hashed:
+        logger.warning(
+            "%s: a card without %s, as earlier versions of fedgin wrote it: whether its settings "
+            "were changed later cannot be told",
+            where,
+            HASH_KEY,
+        )
+    elif stated != settings_hash(content):
+        raise ReleaseError(
+            Problem(
+                where,
+                f"{', '.join(DECIDING)} must be as they were written, {HASH_KEY} {_short(stated)}",
+                f"{settings_hash(content)[:16]}: one of them was changed",
+                "copy the card from the release again; other settings need a model trained by them",
+            )
+        )
+    return card
+
+
+def _short(stated: Any) -> str:
+    return stated[:16] if isinstance(stated, str) else type(stated).__name__

@@ -7,24 +7,38 @@ from typing import Any
 
 from fedgin.engine.weights import set_weights
 from fedgin.errors import Problem
-from fedgin.networks import build_network
+from fedgin.networks import build_network, network_levels
 from fedgin.release.card import ReleaseError
 from fedgin.release.from_record import whole_settings
 from fedgin.release.model_file import ReleasedModel
 from fedgin.settings import ResolvedSettings, TrainingSettings
 
-NETWORK_SETTINGS = ("task", "spatial_dims", "network", "normalization", "channels")
+NETWORK_SETTINGS = (
+    "task",
+    "spatial_dims",
+    "network",
+    "normalization",
+    "channels",
+    "deep_supervision",
+)
 
 
-def check_fit(released: ReleasedModel, settings: ResolvedSettings, *, where: str) -> None:
-    """Compares a model's card and arrays with a job's settings.
+_COPY = "copy the release folder again, or use the version of fedgin that trained it"
 
-    Settings that leave the network as it is, such as spacing, augmentation or steps, may differ.
+
+def check_fit(
+    released: ReleasedModel, settings: ResolvedSettings, *, where: str, own: bool = False
+) -> None:
+    """Compares a model's card and arrays with settings, a job's or the card's own.
+
+    Settings that leave the network as it is, such as augmentation or steps, may differ. Spacing may
+    where the network's levels stay what they are; see `fedgin.networks.strides`.
 
     Args:
         released: The model.
-        settings: The job's settings.
+        settings: The settings.
         where: What errors should name: the model.
+        own: Whether they are the card's own, which nobody can set.
 
     Raises:
         ReleaseError: Settings or classes differ; both values are named.
@@ -34,9 +48,12 @@ def check_fit(released: ReleasedModel, settings: ResolvedSettings, *, where: str
     problems = [
         Problem(
             where,
-            f"the model's '{name}' must be the job's, {_text(getattr(ours, name))}",
+            f"the model's '{name}' must be the {'task' if own else 'job'}'s, "
+            f"{_text(getattr(ours, name))}",
             _text(getattr(theirs, name)),
-            f"set it by `--set {name}={_text(getattr(theirs, name))}`, or use another model",
+            _COPY
+            if own
+            else f"set it by `--set {name}={_text(getattr(theirs, name))}`, or use another model",
         )
         for name in NETWORK_SETTINGS
         if getattr(theirs, name) != getattr(ours, name)
@@ -56,12 +73,34 @@ def check_fit(released: ReleasedModel, settings: ResolvedSettings, *, where: str
                 where,
                 f"its classes must be those of the task, {_text(settings.task.class_names)}",
                 _text(released.card.class_names),
-                "use the version of fedgin that trained it",
+                _COPY
+                if own
+                else f"set them by `--set 'classes={_text(released.card.class_names)}'`, or use "
+                "the version of fedgin that trained it",
             )
         )
+    if not problems:
+        problems += _levels_problem(theirs, settings, where=where)
     if problems:
         raise ReleaseError(problems)
     set_weights(build_network(settings), released.weights)
+
+
+def _levels_problem(
+    theirs: TrainingSettings, settings: ResolvedSettings, *, where: str
+) -> list[Problem]:
+    found, wanted = network_levels(theirs.resolve()), network_levels(settings)
+    if found == wanted:
+        return []
+    return [
+        Problem(
+            where,
+            "at the job's spacing the network must be halved as the model's, by "
+            f"{_text(found.strides)}",
+            f"{_text(wanted.strides)} at spacing {_text(settings.geometry.spacing)}",
+            f"set a spacing of like proportions, as the model's {_text(theirs.spacing)}",
+        )
+    ]
 
 
 def _has_two_sets(training: TrainingSettings) -> bool:

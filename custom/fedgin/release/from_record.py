@@ -61,7 +61,8 @@ def make_card(
     chosen = record.best_round if model == "best" and record.best_round is not None else finished
     sites = {site: _site_facts(site, record, reports) for site in sorted(record.sites)}
     return ModelCard(
-        title=f"{record.title}, {len(sites)} sites, {record.finished_rounds} rounds",
+        title=f"{record.title}, {_counted(len(sites), 'site')}, "
+        f"{_counted(record.finished_rounds, 'round')}",
         fedgin_version=fedgin.__version__,
         package_sha256=package_hash(package_root()),
         lineage=origin.lineage,
@@ -79,7 +80,7 @@ def make_card(
             number + 1: tuple(sorted(given)) for number, given in record.contributions.items()
         },
         intended_use=intended_use(settings, sites),
-        limits=limits(settings),
+        limits=limits(settings, sites),
         weights=weights,
     )
 
@@ -94,6 +95,8 @@ def whole_settings(settings: ResolvedSettings) -> TrainingSettings:
             "channels": geometry.channels,
             "batch_size": geometry.batch_size,
             "tolerance_mm": settings.tolerance_mm,
+            "ct_window": settings.ct_window,
+            "mr_percentile": settings.mr_percentile,
         }
     )
 
@@ -107,6 +110,7 @@ def _site_facts(site: str, record: RunRecord, reports: Mapping[str, SiteMetrics]
             "training_slices": record.training_slices.get(site),
             "validation": None if report is None else _numbers(report.validation),
             "test": None if report is None else _numbers(report.test),
+            "not_annotated": record.not_annotated.get(site),
         }
     )
 
@@ -138,3 +142,7 @@ def _mean(parts: Any) -> float | None:
 
 def _known(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"

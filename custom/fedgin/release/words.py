@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from fedgin.release.card import SiteFacts
 from fedgin.settings import ResolvedSettings
@@ -19,7 +19,7 @@ def intended_use(settings: ResolvedSettings, sites: Mapping[str, SiteFacts]) -> 
     )
 
 
-def limits(settings: ResolvedSettings) -> tuple[str, ...]:
+def limits(settings: ResolvedSettings, sites: Mapping[str, SiteFacts]) -> tuple[str, ...]:
     """Says what a model is not for, and what its numbers leave open."""
     training = settings.training
     spacing = ", ".join(
@@ -40,4 +40,20 @@ def limits(settings: ResolvedSettings) -> tuple[str, ...]:
         )
     if training.normalization == "batch" or training.augmentation == "dual_normalization":
         sentences.append("Its normalization statistics are those of the training sites' scans.")
-    return tuple(sentences)
+    return (*sentences, *_never_seen(settings, sites))
+
+
+def _never_seen(settings: ResolvedSettings, sites: Mapping[str, SiteFacts]) -> Iterator[str]:
+    """Says which structures no site of a modality annotates: nobody knows the Dice there."""
+    for modality in sorted({facts.modality for facts in sites.values() if facts.modality}):
+        lacking = [f.not_annotated or () for f in sites.values() if f.modality == modality]
+        names = [
+            name.replace("_", " ")
+            for name in settings.task.class_names
+            if all(name in names for names in lacking)
+        ]
+        if names:
+            yield (
+                f"No {modality} site annotated {', '.join(names)}: there they come from what other "
+                "sites taught, and were never measured."
+            )

@@ -7,7 +7,10 @@ import io
 
 from fedgin.report.run_record import RunRecord
 
-COLUMNS = ("round", "site", "modality", "contribution", "weight", "reason", "epsilon", "delta")
+COLUMNS = (
+    *("round", "site", "modality", "contribution", "weight", "reason", "epsilon", "delta"),
+    "not_annotated",
+)
 ACCEPTED, REFUSED, LATE, MISSING = "accepted", "refused", "late", "missing"
 
 
@@ -16,7 +19,8 @@ def contributions_csv(record: RunRecord) -> str:
 
     `weight` is the site's share in the round's average; it is empty where there was none. `epsilon`
     and `delta` are what the site says that its updates of the run have cost so far; they are empty
-    where it adds no noise.
+    where it adds no noise. `not_annotated` are the classes, with blanks between them, of which the
+    site can teach nothing.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
@@ -28,7 +32,8 @@ def contributions_csv(record: RunRecord) -> str:
             weight = f"{shares[site]:.6f}" if site in shares else ""
             loss = [f"{part:.6g}" for part in record.privacy.get(number, {}).get(site, ())]
             row = [number + 1, site, record.modality_of(site), state, weight, reason]
-            writer.writerow([*row, *(loss or ["", ""])])
+            lacking = " ".join(record.not_annotated.get(site, ()))
+            writer.writerow([*row, *(loss or ["", ""]), lacking])
     return text.getvalue()
 
 

@@ -1,9 +1,26 @@
-"""Whether a round has enough updates of each modality, from the run's record."""
+"""Whether a round has what it needs: sites of each modality, and sites that annotate each class."""
 
 from __future__ import annotations
 
+from fedgin.data.annotation import nobody_annotates, nobody_annotates_problem
 from fedgin.federation_settings import MinSites
 from fedgin.report.run_record import RunRecord
+
+
+def never_annotated(record: RunRecord) -> str | None:
+    """Says which classes no site of the run annotates, once every site was heard.
+
+    Returns:
+        Such as "no site annotates gallbladder: ...", or None.
+    """
+    if not record.sites or any(site not in record.not_annotated for site in record.sites):
+        return None  # who was not heard yet may have them
+    names = record.class_names()
+    missing = nobody_annotates(names, record.not_annotated)
+    if not missing:
+        return None
+    problem = nobody_annotates_problem(missing, names)
+    return f"{problem.found}; {problem.mend}"
 
 
 def shortage(record: RunRecord, number: int, min_sites: MinSites) -> str | None:

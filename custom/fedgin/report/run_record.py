@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from fedgin.engine.averaging import selection_score
+from fedgin.engine.averaging import partial_selection_score, selection_score
 from fedgin.metrics.summary import checked_summary
 
 NAN = float("nan")
+MOST_CLASSES = 1000
 
 
 @dataclass
@@ -20,11 +22,13 @@ class SiteMetrics:
         modality: "CT" or "MR".
         validation: `dice`, `per_class` and `cases` on validation patients, or None.
         test: The same on test patients, or None.
+        not_annotated: Classes of the task that the site does not annotate, which have no values.
     """
 
     modality: str
     validation: Mapping[str, Any] | None = None
     test: Mapping[str, Any] | None = None
+    not_annotated: tuple[str, ...] = ()
 
     @classmethod
     def from_message(cls, message: Any) -> SiteMetrics:
@@ -36,7 +40,19 @@ class SiteMetrics:
         if not isinstance(message, Mapping) or message.get("modality") not in ("CT", "MR"):
             raise ValueError("metrics must name the modality CT or MR")
         parts = {name: _checked(message.get(name)) for name in ("validation", "test")}
-        return cls(modality=message["modality"], **parts)
+        lacking = _names(message.get("not_annotated", ()))
+        for part in parts.values():
+            if told := [n for n in lacking if part and part["per_class"].get(n) is not None]:
+                raise ValueError(f"a class that is not annotated has no Dice; {told[0]!r:.40} has")
+        return cls(modality=message["modality"], not_annotated=lacking, **parts)
+
+
+def _names(values: Any) -> tuple[str, ...]:
+    if not isinstance(values, (list, tuple)) or not all(isinstance(v, str) for v in values):
+        raise ValueError("'not_annotated' must be a list of classes")
+    if len(values) > MOST_CLASSES:
+        raise ValueError(f"'not_annotated' lists {len(values)} classes")
+    return tuple(values)
 
 
 def _checked(part: Any) -> Mapping[str, Any] | None:
@@ -76,11 +92,31 @@ def dice_of(part: Mapping[str, Any] | None, class_name: str | None = None) -> fl
 
 
 def score_of(reports: Mapping[str, SiteMetrics], part: str = "validation") -> float:
-    """Scores a model: the mean over modalities of the mean over sites; nan where unknown."""
+    """Scores a model: the mean over modalities of the mean over sites; nan where unknown.
+
+    Where a site does not annotate all classes, means over classes stand between; see
+    `fedgin.engine.averaging.partial_selection_score`.
+    """
+    if any(report.not_annotated for report in reports.values()):
+        return partial_selection_score(
+            {site: _by_class(report, part) for site, report in reports.items()},
+            {site: report.modality for site, report in reports.items()},
+        )
     return selection_score(
         {site: dice_of(getattr(report, part)) for site, report in reports.items()},
         {site: report.modality for site, report in reports.items()},
     )
+
+
+def _by_class(report: SiteMetrics, part: str) -> dict[str, float]:
+    """Returns a site's Dice by class; its mean for each where it withholds them all."""
+    found = getattr(report, part)
+    if found is None:
+        return {}
+    told = {name: dice_of(found, name) for name in found["per_class"]}
+    if all(math.isnan(value) for value in told.values()):
+        return {n: dice_of(found) for n in told if n not in report.not_annotated}
+    return told
 
 
 @dataclass
@@ -112,6 +148,7 @@ class RunRecord:
         norms: By round and site the norms of its update, by group of arrays.
         aggregation: How updates became one, in words.
         privacy: By round and site the epsilon and delta that it says its updates so far have cost.
+        not_annotated: By site that was heard the classes that it says it does not annotate.
     """
 
     title: str = "federated run"
@@ -138,6 +175,7 @@ class RunRecord:
     norms: dict[int, dict[str, dict[str, float]]] = field(default_factory=dict)
     aggregation: str = ""
     privacy: dict[int, dict[str, list[float]]] = field(default_factory=dict)
+    not_annotated: dict[str, list[str]] = field(default_factory=dict)
 
     def pin_modality(self, site: str, modality: str) -> None:
         """Keeps the modality that a site first names, for the life of the run.
@@ -148,6 +186,14 @@ class RunRecord:
         pinned = self.modalities.setdefault(site, modality)
         if pinned != modality:
             raise ValueError(f"{site} says {modality}, but said {pinned} at first contact")
+
+    def class_names(self) -> list[str]:
+        """Returns the classes of the run, as the sites' reports list them."""
+        reports = [
+            r for found in (*self.validation.values(), *self.final.values()) for r in found.values()
+        ]
+        parts = [part for r in reports for part in (r.validation, r.test) if part]
+        return list(dict.fromkeys(name for part in parts for name in part["per_class"]))
 
     def modality_of(self, site: str) -> str:
         """Returns a site's modality, or "?" where it never reported one."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from fedgin.report.run_record import RunRecord, SiteMetrics, dice_of
 
+NOT_ANNOTATED = "not annotated"
 IN_WORDS = ("failures", "refusals")
 """What a report says of the record beside its own values."""
 
@@ -90,15 +91,18 @@ def _class_table(record: RunRecord) -> list[str]:
     rows = [
         [
             name,
-            *(
-                _number(dice_of(reports[s].test, name)) if s in reports else "missing"
-                for s in record.sites
-            ),
+            *(_class_cell(reports[s], name) if s in reports else "missing" for s in record.sites),
         ]
         for name in classes
     ]
     title = f"Dice on test patients by class, {model} model"
     return ["", title, *_grid(["class", *_site_names(record)], rows)]
+
+
+def _class_cell(report: SiteMetrics, name: str) -> str:
+    if name in report.not_annotated:
+        return NOT_ANNOTATED
+    return _number(dice_of(report.test, name))
 
 
 def _site_names(record: RunRecord, *, with_cases: bool = False) -> list[str]:

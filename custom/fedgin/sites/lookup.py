@@ -85,11 +85,7 @@ def load_site(site: str, *, local_folder: Path | None = None) -> Site:
     for file in files:
         if file.is_file():
             logger.info("site %s: configuration %s", site, file)
-            return Site(
-                name=site,
-                path=file,
-                config=parse(SiteConfig, read_mapping(file), where=str(file)),
-            )
+            return _read(file)
     raise ConfigError(
         Problem(
             f"site '{site}'",
@@ -98,6 +94,43 @@ def load_site(site: str, *, local_folder: Path | None = None) -> Site:
             f"copy one of the examples to one of these folders, or set {FOLDER_VARIABLE}",
         )
     )
+
+
+def check_site_file(file: Path, *, where: str) -> None:
+    """Checks that a file is there and named as a site's file is.
+
+    Args:
+        file: The file.
+        where: What errors should name.
+
+    Raises:
+        ConfigError: There is no such file, or its name is unfit.
+    """
+    if file.suffix not in (".yaml", ".yml") or not file.is_file():
+        raise ConfigError(
+            Problem(
+                where,
+                "a site's file is a YAML file that is named after the site",
+                "no such file" if not file.is_file() else f"the suffix '{file.suffix}'",
+                "name the file, such as hospital-a.yaml",
+            )
+        )
+    check_site_name(file.stem)
+
+
+def load_site_file(file: Path) -> Site:
+    """Reads a site's file wherever it lies; its name without suffix is the site's.
+
+    Raises:
+        ConfigError: It is no YAML file that is named after a site, or it is wrong.
+    """
+    check_site_file(file, where=str(file))
+    return _read(file)
+
+
+def _read(file: Path) -> Site:
+    config = parse(SiteConfig, read_mapping(file), where=str(file))
+    return Site(name=file.stem, path=file, config=config)
 
 
 def load_sites(names: Sequence[str]) -> list[Site]:

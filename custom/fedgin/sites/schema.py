@@ -6,20 +6,23 @@ import re
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, WrapValidator, field_validator, model_validator
 
 from fedgin.config import StrictModel
 from fedgin.confined import name_fault
+from fedgin.sites.data_sets import AdapterData, MaskData
+from fedgin.sites.dicom_data import DicomData
 from fedgin.sites.folders import (
     CacheSettings,
     LedgerSettings,
     ModelSettings,
     SecretSettings,
     StateSettings,
-    expand_variables,
 )
-
-Fraction = Annotated[float, Field(ge=0, lt=1)]
+from fedgin.sites.label_values import LabelValues as LabelValues
+from fedgin.sites.label_values import label_faults, whole_or_list
+from fedgin.sites.rooted import RootedData
+from fedgin.sites.splits import FractionSplit, OnlyTestSplit, OwnSplit, PatientSplit, SlabSplit
 
 
 class PhantomData(StrictModel):
@@ -53,16 +56,7 @@ class CaseFiles(StrictModel):
     patient: str | None = None
 
 
-class _RootedData(StrictModel):
-    root: str
-
-    @field_validator("root")
-    @classmethod
-    def _expand(cls, root: str) -> str:
-        return expand_variables(root)
-
-
-class ListedData(_RootedData):
+class ListedData(RootedData):
     """Image and label pairs, listed one by one.
 
     Attributes:
@@ -75,7 +69,7 @@ class ListedData(_RootedData):
     cases: tuple[CaseFiles, ...]
 
 
-class GlobbedData(_RootedData):
+class GlobbedData(RootedData):
     """Image and label pairs, found by two patterns that must match file by file.
 
     Attributes:
@@ -118,7 +112,7 @@ class GlobbedData(_RootedData):
         return pattern
 
 
-class DatalistData(_RootedData):
+class DatalistData(RootedData):
     """Image and label pairs from a JSON datalist in the form of MONAI and the MSD.
 
     Attributes:
@@ -132,77 +126,19 @@ class DatalistData(_RootedData):
     file: str
 
 
-class FractionSplit(StrictModel):
-    """A seeded split by patient.
+class FingerprintPolicy(StrictModel):
+    """What a site's counts may tell others before training; see `fedgin.fingerprint`.
 
     Attributes:
-        by: Always `fraction`.
-        validation: Share of patients whose scans choose the best model.
-        test: Share of patients that only measure.
-        seed: Seed of the order in which patients are dealt out.
+        smallest_count: Patients that every count must stand on, 5 at least; by default the site's
+            `smallest_group`. Sites of phantoms have no limit but the one written here.
+        epsilon: Privacy loss of one answer for each patient; null adds no noise.
+        epsilon_all_runs: Privacy loss that all noisy answers together may have; null is no limit.
     """
 
-    by: Literal["fraction"] = "fraction"
-    validation: Fraction = 0.15
-    test: Fraction = 0.25
-    seed: Annotated[int, Field(ge=0)] = 0
-
-    @model_validator(mode="after")
-    def _something_left(self) -> FractionSplit:
-        if self.validation + self.test >= 1:
-            raise ValueError("validation + test must leave patients for training")
-        return self
-
-
-class PatientSplit(StrictModel):
-    """An explicit split: patient identifiers by purpose.
-
-    Attributes:
-        by: Always `patient`.
-        train: Patients to train on.
-        validation: Patients that choose the best model.
-        test: Patients that only measure.
-    """
-
-    by: Literal["patient"]
-    train: tuple[str, ...]
-    validation: tuple[str, ...] = ()
-    test: tuple[str, ...] = ()
-
-
-class SlabSplit(StrictModel):
-    """Each volume cut along its axial axis: for a single patient, a robustness check, no result.
-
-    Attributes:
-        by: Always `slab`.
-        train: Share of the slices, from the feet, to train on.
-        validation: Share of the slices, next to these, that chooses the best model.
-        test: Share of the slices, next to these, that only measures.
-    """
-
-    by: Literal["slab"]
-    train: Annotated[float, Field(gt=0, le=1)]
-    validation: Fraction = 0.0
-    test: Fraction = 0.0
-
-    @model_validator(mode="after")
-    def _at_most_one(self) -> SlabSplit:
-        if self.train + self.validation + self.test > 1 + 1e-9:
-            raise ValueError("train + validation + test must be at most 1")
-        return self
-
-
-class OnlyTestSplit(StrictModel):
-    """All patients measure: for a site that never trains, as in an external validation.
-
-    Attributes:
-        by: Always `test`.
-    """
-
-    by: Literal["test"]
-
-
-LabelValues = int | tuple[int, ...]
+    smallest_count: Annotated[int, Field(ge=5)] | None = None
+    epsilon: Annotated[float, Field(ge=1e-3, le=1e3)] | None = None
+    epsilon_all_runs: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
 
 class SiteConfig(StrictModel):
@@ -212,9 +148,12 @@ class SiteConfig(StrictModel):
         modality: What the site's scanners are.
         dataset: Where the cases come from.
         labels: The site's label values by structure name, one value or a list of values; every
-            value that occurs must be listed here or in `other_labels`.
+            value that occurs must be listed here or in `other_labels`. A structure that is not
+            listed is not annotated. A phantom site that lists structures annotates only these.
+            Masks and segments bring their own, and so does an adapter by default.
         other_labels: Values that occur in the label maps and are background for every task.
-        split: Which patients train, validate and test.
+        split: Which patients train, validate and test; an adapter's default is the data set's own
+            split, where it has one.
         cache: Where prepared volumes are kept.
         state: Where the state between rounds is kept.
         models: Where released models are kept.
@@ -222,6 +161,7 @@ class SiteConfig(StrictModel):
         secret: Where the secret of the patients' hashes is kept.
         smallest_group: Patients that a group must have for its figures to be sent by class; 5 at
             least. Sites of phantoms have no such limit.
+        fingerprint: What counts of the data may tell others before training.
         device: `auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:N`.
         threads: CPU threads of a training process; a fixed number, because the rounding of sums,
             and with it the last bits of the model, depends on it.
@@ -232,12 +172,14 @@ class SiteConfig(StrictModel):
 
     modality: Literal["CT", "MR"]
     dataset: Annotated[
-        PhantomData | ListedData | GlobbedData | DatalistData, Field(discriminator="kind")
+        PhantomData | ListedData | GlobbedData | DatalistData | MaskData | DicomData | AdapterData,
+        Field(discriminator="kind"),
     ]
-    labels: dict[str, LabelValues] | None = None
+    labels: dict[str, Annotated[LabelValues, WrapValidator(whole_or_list)]] | None = None
     other_labels: tuple[int, ...] = ()
     split: Annotated[
-        FractionSplit | PatientSplit | SlabSplit | OnlyTestSplit, Field(discriminator="by")
+        FractionSplit | PatientSplit | SlabSplit | OnlyTestSplit | OwnSplit,
+        Field(discriminator="by"),
     ] = FractionSplit()
     cache: CacheSettings = CacheSettings()
     state: StateSettings = StateSettings()
@@ -245,6 +187,7 @@ class SiteConfig(StrictModel):
     ledger: LedgerSettings = LedgerSettings()
     secret: SecretSettings = SecretSettings()
     smallest_group: Annotated[int, Field(ge=5)] = 5
+    fingerprint: FingerprintPolicy = FingerprintPolicy()
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     threads: Annotated[int, Field(ge=1, le=256)] = 2
     release_gpu: bool = False
@@ -256,24 +199,39 @@ class SiteConfig(StrictModel):
         return isinstance(self.dataset, PhantomData)
 
     @property
+    def only_tests(self) -> bool:
+        """Whether the site never trains: all its patients measure."""
+        return isinstance(self.split, OnlyTestSplit)
+
+    @property
     def reporting_floor(self) -> int:
         """Patients that a group must have for its figures to be sent by class."""
         return 1 if self.is_phantom else self.smallest_group
 
+    @property
+    def label_values(self) -> frozenset[int]:
+        """All values that the site's label maps may hold besides 0."""
+        entries = (self.labels or {}).values()
+        listed = {v for entry in entries for v in ((entry,) if isinstance(entry, int) else entry)}
+        return frozenset(listed | set(self.other_labels))
+
+    @property
+    def fingerprint_floor(self) -> int:
+        """Patients that a count of the site's fingerprint must stand on."""
+        return self.fingerprint.smallest_count or self.reporting_floor
+
     @model_validator(mode="after")
     def _labels_make_sense(self) -> SiteConfig:
-        if self.labels is None and not isinstance(self.dataset, PhantomData):
+        named = isinstance(self.dataset, DicomData) and self.dataset.segments is not None
+        if named and (self.labels is not None or self.other_labels):
+            raise ValueError("values follow from 'dataset.segments': leave out labels")
+        own = named or isinstance(self.dataset, PhantomData | MaskData | AdapterData)
+        if self.labels is None and not own:
             raise ValueError("labels is required: structure names and their values in the files")
-        owner: dict[int, str] = {}
-        values = [(name, value) for name, value in (self.labels or {}).items()]
-        values.append(("other_labels", self.other_labels))
-        for name, entry in values:
-            if entry == () and name != "other_labels":
-                raise ValueError(f"'{name}' needs at least one value")
-            for value in (entry,) if isinstance(entry, int) else entry:
-                if not 1 <= value <= 65535:
-                    raise ValueError(f"label values are 1 to 65535; '{name}' has {value}")
-                if value in owner:
-                    raise ValueError(f"value {value} stands for both '{owner[value]}' and '{name}'")
-                owner[value] = name
+        entries: dict[tuple[str, ...], LabelValues] = {
+            ("labels", name): entry for name, entry in (self.labels or {}).items()
+        }
+        entries[("other_labels",)] = self.other_labels
+        if faults := label_faults(entries):
+            raise ValidationError.from_exception_data(type(self).__name__, faults)
         return self

@@ -10,6 +10,7 @@ from typing import Any
 from fedgin.augment.presets import PRESETS
 from fedgin.config import nearest, read_mapping
 from fedgin.errors import ConfigError, Problem
+from fedgin.geometry_settings import lay_over
 from fedgin.jobs.export import CONFIG
 from fedgin.overrides import merge
 from fedgin.settings import SETTINGS_FILE, make_settings
@@ -26,6 +27,9 @@ from fedgin.study.sites import (
     load_study_sites,
 )
 from fedgin.tasks import get_task
+
+VALIDATIONS = 5
+"""Points of a learning curve: the last model is measured, so that fewer are enough."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ def define_study(request: StudyRequest) -> StudyDefinition:
     _check_names(request)
     check_overrides(request.overrides)
     grid = choose_grid(request)
-    job = request.job or _default_job(request.task)
+    job = request.job or default_job(request.task)
     unseen = request.unseen
     if unseen is None:
         unseen = () if request.training else default_sites(DEFAULT_UNSEEN)
@@ -84,7 +88,10 @@ def define_study(request: StudyRequest) -> StudyDefinition:
     values = merge(read_mapping(job / CONFIG / SETTINGS_FILE), dict(SETTINGS[request.task]))
     rounds = request.rounds or budget.rounds
     values = merge(values, {"steps_per_round": max(1, budget.steps_per_site // rounds)})
-    base = make_settings(**merge(values, dict(request.overrides))).training
+    values = lay_over(values, request.overrides)
+    if values.get("schedule") != "plateau":  # which needs every round's score
+        values.setdefault("validate_every", max(1, rounds // VALIDATIONS))
+    base = make_settings(**values).training
     _check_task(base.task, request.task, job)
     seeds = tuple(range(base.seed, base.seed + request.seeds))
     runs = plan_runs(
@@ -163,14 +170,19 @@ def _notes(grid: Grid, runs: Sequence[PlannedRun], *, algorithm: str) -> tuple[s
     return tuple(notes)
 
 
-def _default_job(task: str) -> Path:
+def default_job(task: str) -> Path:
+    """Returns a task's job in the checkout that the package is imported from.
+
+    Raises:
+        ConfigError: The package is not imported from a checkout.
+    """
     root = checkout()
     job = root / "jobs" / f"fed_gin_{task}" if root else None
     if job is None or not job.is_dir():
         raise ConfigError(
             Problem(
                 "--job",
-                "a study needs the FLARE job whose components it runs",
+                "the FLARE job whose components are run must be there",
                 "no checkout beside the installed package",
                 f"name a job folder, such as jobs/fed_gin_{task}",
             )

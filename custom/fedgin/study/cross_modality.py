@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fedgin.data.prepare import prepare_site
+from fedgin.data.prepare_sites import prepare_sites
 from fedgin.engine.pooled import PooledTraining
 from fedgin.settings import TrainingSettings
 from fedgin.sites.lookup import Site
@@ -56,7 +56,7 @@ def cross_modality(
         folder: Folder for the runs.
         on_run: Told what is about to run.
     """
-    prepared = [prepare_site(site, base.resolve()) for site in sites]
+    prepared = prepare_sites(sites, base.resolve())
     for seed in seeds:
         for augmentation in augmentations:
             settings = base.model_copy(

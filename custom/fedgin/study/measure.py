@@ -11,7 +11,7 @@ from fedgin.engine.trainer import Trainer
 from fedgin.engine.weights import Weights
 from fedgin.settings import ResolvedSettings
 from fedgin.sites.lookup import Site
-from fedgin.sites.schema import SlabSplit
+from fedgin.sites.splits import SlabSplit
 from fedgin.study.definition import StudyDefinition
 from fedgin.study.plan import PlannedRun
 from fedgin.study.rows import Row
@@ -29,7 +29,8 @@ def prepare_unseen_sites(
 ) -> dict[str, PreparedSite]:
     """Opens the unseen hospitals, by name; they may lack structures of the task."""
     return {
-        site.name: prepare_site(site, settings, partial=True) for site in definition.unseen_sites
+        site.name: prepare_site(site, settings, partial=True, trains=False)
+        for site in definition.unseen_sites
     }
 
 

@@ -21,9 +21,6 @@ from fedgin.study.measure import measure, measure_unseen, prepare_training_sites
 from fedgin.study.outcome import MODEL_FILE, Outcome, save_outcome
 from fedgin.study.plan import PlannedRun
 
-VALIDATIONS = 10
-"""Points of a learning curve: the last model is measured, so that fewer are enough."""
-
 
 def run_pooled(definition: StudyDefinition, run: PlannedRun) -> None:
     """Trains and measures; leaves rows, last model and outcome in the run's folder.
@@ -41,15 +38,7 @@ def run_pooled(definition: StudyDefinition, run: PlannedRun) -> None:
     sites = prepare_training_sites(definition, settings)
     training = PooledTraining(sites=[sites[name] for name in run.train_sites], settings=settings)
     first = load_model(definition.run_folder(run.needs) / MODEL_FILE) if run.needs else None
-    rounds = definition.rounds_of(run)
-    # The schedule `plateau` needs every round's score.
-    rare = settings.training.schedule != "plateau"
-    result = training.run(
-        rounds=rounds,
-        folder=folder,
-        start=first,
-        validate_every=max(1, rounds // VALIDATIONS) if rare else 1,
-    )
+    result = training.run(rounds=definition.rounds_of(run), folder=folder, start=first)
     cases = [case for data in sites.values() for case in data.splits["test"]]
     scores = patient_scores(measure(training.trainer, result.last, cases))
     scores += measure_unseen(definition, training.trainer, result.last)

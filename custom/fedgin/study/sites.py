@@ -8,6 +8,7 @@ from pathlib import Path
 import fedgin
 from fedgin.config import parse, read_mapping
 from fedgin.errors import ConfigError, Problem
+from fedgin.sites.data_sets import AdapterData
 from fedgin.sites.lookup import (
     FOLDER_NAME,
     Site,
@@ -108,4 +109,6 @@ def describe_site(site: Site) -> str:
     data = site.config.dataset
     if isinstance(data, PhantomData):
         return f"phantom, {data.protocol}, {data.cases} cases"
+    if isinstance(data, AdapterData):
+        return f"volumes on disk ({data.name})"
     return f"volumes on disk ({data.kind})"

@@ -14,9 +14,12 @@ from nvflare.apis.workspace import Workspace
 from nvflare.app_common.app_constant import AlgorithmConstants, AppConstants
 
 from fedgin.engine.site_weights import SiteFacts
+from fedgin.fingerprint.bins import bins_of
+from fedgin.fingerprint.document import SENT, ModalityCounts, SiteSummary
 from fedgin.flare.context import LINEAGE_HEADER
 from fedgin.flare.filters.task_note import RememberTask
 from fedgin.flare.site_meta import meta_values
+from fedgin.tasks import get_task
 
 Arrays = dict[str, np.ndarray]
 SITE, LINEAGE, ROUND = "site-1", "ab" * 16, 2
@@ -86,6 +89,23 @@ def collection_dxo() -> DXO:
         AlgorithmConstants.SCAFFOLD_CTRL_DIFF: DXO(data_kind=DataKind.WEIGHT_DIFF, data=control),
     }
     return DXO(data_kind=DataKind.COLLECTION, data=parts, meta=dxo.meta)
+
+
+def fingerprint_dxo(*, epsilon: float | None = None) -> DXO:
+    """Makes the answer to a fingerprint task, with a count in each histogram."""
+    task = get_task("heart")
+    histograms = {
+        name: (7, *(0,) * (bins.number - 1)) for name, bins in bins_of("CT", task).items()
+    }
+    summary = SiteSummary(
+        task=task.name,
+        status=SENT,
+        smallest_count=5,
+        epsilon=epsilon,
+        memory="cuda-8",
+        modalities={"CT": ModalityCounts(cases=7, histograms=histograms)},
+    )
+    return DXO(data_kind=DataKind.METRICS, data=summary.message())
 
 
 def evaluation_dxo() -> DXO:

@@ -28,7 +28,7 @@ from .chains import SCOPES, run
 from .wire_bytes import leaked, wire_bytes
 
 CANARY = "Mustermann^Erika"
-TASKS = ("train", "validate", "submit_model", "deliver", "another")
+TASKS = ("train", "validate", "submit_model", "deliver", "fingerprint", "another")
 RAW = {name: array.astype(np.float32) for name, array in arrays(7).items()}
 CONTROL = collection_dxo().data["scaffold_c_diff"].data
 

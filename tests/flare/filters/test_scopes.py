@@ -27,7 +27,15 @@ from fedgin.flare.site_meta import (
     read_meta,
 )
 
-from .answers import arrays, begin, collection_dxo, evaluation_dxo, metrics, update_dxo
+from .answers import (
+    arrays,
+    begin,
+    collection_dxo,
+    evaluation_dxo,
+    fingerprint_dxo,
+    metrics,
+    update_dxo,
+)
 from .chains import SCOPES, load_scopes, run
 from .wire_bytes import wire_bytes
 
@@ -54,6 +62,15 @@ MODEL = DXO(
         ("deliver", RECEIPT, SCOPES),
         ("deliver", evaluation_dxo(), ()),
         ("validate", RECEIPT, ()),
+        ("fingerprint", fingerprint_dxo(), ("open", "standard")),
+        ("fingerprint", fingerprint_dxo(epsilon=2.0), SCOPES),
+        ("fingerprint", evaluation_dxo(), ()),
+        ("fingerprint", update_dxo(), ()),
+        ("fingerprint", RECEIPT, ()),
+        ("validate", fingerprint_dxo(), ()),
+        ("train", fingerprint_dxo(), ()),
+        ("deliver", fingerprint_dxo(), ()),
+        ("another", fingerprint_dxo(), ()),
         ("another", update_dxo(), ()),
         ("another", RECEIPT, ()),
     ],
@@ -206,6 +223,21 @@ def test_what_private_training_says_of_itself_passes_and_nothing_else_under_its_
         answer.meta.update({**said, key: value})
         with pytest.raises(ContentBlockedException):
             run(chains[scope], answer.to_shareable(), fl_ctx)
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_a_site_may_say_which_classes_it_does_not_annotate_and_nothing_else(
+    chains: Chains, fl_ctx: FLContext, scope: str
+) -> None:
+    begin(fl_ctx, "validate")
+    answer = evaluation_dxo()
+    answer.data["not_annotated"] = ["pancreas", "liver", "pancreas"]
+    passed = from_shareable(run(chains[scope], answer.to_shareable(), fl_ctx))
+    # The order says nothing.
+    assert passed.data["not_annotated"] == ["liver", "pancreas"]
+    answer.data["not_annotated"] = ["liver", CANARY]
+    with pytest.raises(ContentBlockedException):
+        run(chains[scope], answer.to_shareable(), fl_ctx)
 
 
 class Loaded(str):

@@ -6,6 +6,7 @@
 | `validate` | metrics: modality, Dice by class, counts, summaries | yes | yes |
 | `submit_model` | the site's own weights | yes | refused |
 | `deliver` | the hash of the model received | yes | yes |
+| `fingerprint` | counts of the site's data, as its own file lets them leave | yes | strict: noisy |
 | any other | nothing | refused | refused |
 
 Metrics of the model before training travel in the meta of the `train` answer and are held to the

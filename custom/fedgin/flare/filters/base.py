@@ -18,10 +18,12 @@ from fedgin.flare.filters.content import (
     FLOATS_AND_COUNTS,
     check_arrays,
     clean_facts,
+    clean_fingerprint,
     clean_metrics,
     clean_receipt,
 )
 from fedgin.flare.filters.task_note import noted_task
+from fedgin.flare.fingerprint.executor import FINGERPRINT_TASK
 from fedgin.flare.site_meta import PRIVACY, PRIVACY_BUDGET_SPENT
 
 Arrays = Mapping[str, np.ndarray]
@@ -29,6 +31,8 @@ Arrays = Mapping[str, np.ndarray]
 KNOWN_CODES = frozenset(
     {value for key, value in vars(ReturnCode).items() if key.isupper()} | {PRIVACY_BUDGET_SPENT}
 )
+NO_FINGERPRINT, NOISY_FINGERPRINT = "none", "noisy"
+FINGERPRINTS = (NO_FINGERPRINT, NOISY_FINGERPRINT, "any")
 _PRIVACY_PROPERTY = "fedgin_privacy_loss"
 _UPDATE, _CONTROL = AppConstants.MODEL_WEIGHTS, AlgorithmConstants.SCAFFOLD_CTRL_DIFF
 
@@ -56,16 +60,26 @@ class FailClosedFilter(Filter):
     needs_task = False
     """Whether a `RememberTask` must have seen the task."""
 
-    def __init__(self, *, models: bool = False, controls: bool = False) -> None:
+    def __init__(
+        self, *, models: bool = False, controls: bool = False, fingerprints: str = NO_FINGERPRINT
+    ) -> None:
         """Says what may pass beside updates, metrics and receipts.
 
         Args:
             models: Whether a site's full weights may (task `submit_model`).
             controls: Whether SCAFFOLD's controls may, beside an update.
+            fingerprints: Whether counts of the site's data may (task `fingerprint`): `none`,
+                `noisy` for such as have noise, or `any`.
+
+        Raises:
+            ValueError: `fingerprints` is none of these.
         """
         super().__init__()
+        if fingerprints not in FINGERPRINTS:
+            raise ValueError(f"fingerprints must be one of {', '.join(FINGERPRINTS)}")
         self._models = models
         self._controls = controls
+        self._fingerprints = fingerprints
 
     def change(self, update: Arrays, fl_ctx: FLContext) -> Arrays:
         """Changes a checked update, without writing into it; it may raise `AnswerOnly`."""
@@ -113,6 +127,12 @@ class FailClosedFilter(Filter):
             return kind, clean_metrics(data)
         if task == DELIVER_TASK and kind == DataKind.METRICS:
             return kind, clean_receipt(data, key=RECEIPT_KEY)
+        if (
+            task == FINGERPRINT_TASK
+            and kind == DataKind.METRICS
+            and self._fingerprints != NO_FINGERPRINT
+        ):
+            return kind, clean_fingerprint(data, noisy=self._fingerprints == NOISY_FINGERPRINT)
         if task == AppConstants.TASK_SUBMIT_MODEL and kind == DataKind.WEIGHTS and self._models:
             return kind, dict(check_arrays(data, dtypes=FLOATS_AND_COUNTS))
         name = task if isinstance(task, str) else type(task).__name__

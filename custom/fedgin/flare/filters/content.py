@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fedgin.fingerprint.document import read_summary
 from fedgin.flare.site_meta import (
     CASES,
     LARGEST,
@@ -29,7 +30,7 @@ _UNITS = ("slice", "patient")
 MODALITIES = ("CT", "MR")
 _PARTS = ("validation", "test")
 _PART_KEYS = {"dice", "per_class", "cases", "summary"}
-_CLASSES = {name for task in TASKS.values() for name in task.class_names}
+_CLASSES = tuple(dict.fromkeys(name for task in TASKS.values() for name in task.class_names))
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -81,9 +82,13 @@ def clean_metrics(message: Any, *, parts: tuple[str, ...] = _PARTS) -> dict[str,
         ValueError: There is anything else in it.
     """
     metrics = SiteMetrics.from_message(message)
-    if unknown := set(message) - {"modality", *parts}:
+    if unknown := set(message) - {"modality", "not_annotated", *parts}:
         raise ValueError(f"metrics have {len(unknown)} unknown keys")
     clean: dict[str, Any] = {"modality": one_of(metrics.modality, MODALITIES)}
+    if metrics.not_annotated:
+        # In the tasks' order, each once: the list says no more than which they are.
+        lacking = {one_of(name, _CLASSES) for name in metrics.not_annotated}
+        clean["not_annotated"] = [name for name in _CLASSES if name in lacking]
     for name in parts:
         if (part := message.get(name)) is not None:
             clean[name] = _clean_part(part)
@@ -132,6 +137,22 @@ def clean_receipt(message: Any, *, key: str) -> dict[str, str]:
     if type(message[key]) is not str or not _HASH.fullmatch(message[key]):
         raise ValueError("a receipt is 64 hexadecimal digits")
     return {key: message[key]}
+
+
+def clean_fingerprint(message: Any, *, noisy: bool) -> dict[str, Any]:
+    """Rebuilds the counts of a site's data from the words and whole numbers that they may have.
+
+    Args:
+        message: What a site would send; see `fedgin.fingerprint.document`.
+        noisy: Whether counts without noise are refused.
+
+    Raises:
+        ValueError: There is anything else in it.
+    """
+    summary = read_summary(message)
+    if noisy and summary.epsilon is None:
+        raise ValueError("counts leave with noise only: the site's file sets fingerprint.epsilon")
+    return summary.message()
 
 
 def clean_facts(meta: Mapping[str, Any], *, steps_key: str) -> dict[str, Any]:

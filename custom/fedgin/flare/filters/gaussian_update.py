@@ -64,6 +64,7 @@ class GaussianUpdate(FailClosedFilter):
         delta: float,
         epsilon_budget: float,
         epsilon_budget_all_runs: float | None = None,
+        fingerprints: str = "none",
     ) -> None:
         """Sets the numbers.
 
@@ -74,11 +75,12 @@ class GaussianUpdate(FailClosedFilter):
             epsilon_budget: Epsilon that a run may spend at this site, above 0.
             epsilon_budget_all_runs: Epsilon that all runs may spend at this site together; null is
                 no limit. A server can start another run: this alone bounds what it learns in all.
+            fingerprints: See `FailClosedFilter`; their own epsilon is no part of these budgets.
 
         Raises:
             ConfigError: A number is out of range.
         """
-        super().__init__()
+        super().__init__(fingerprints=fingerprints)
         numbers = {
             "max_norm": max_norm,
             "noise_multiplier": noise_multiplier,

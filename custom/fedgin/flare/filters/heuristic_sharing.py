@@ -12,9 +12,9 @@ from fedgin.privacy.sharing import percentile_sharing, top_k_sharing
 class ClipUpdate(FailClosedFilter):
     """Limits an update's norm: what one site can do to the model, not what can be learnt of it."""
 
-    def __init__(self, max_norm: float) -> None:
-        """Sets the limit of the L2 norm over all arrays, above 0."""
-        super().__init__()
+    def __init__(self, max_norm: float, fingerprints: str = "none") -> None:
+        """Sets the limit of the L2 norm over all arrays, above 0; see `FailClosedFilter`."""
+        super().__init__(fingerprints=fingerprints)
         self._max_norm = max_norm
 
     def change(self, update: Arrays, fl_ctx: FLContext) -> Arrays:
@@ -32,14 +32,15 @@ class PercentileSharing(FailClosedFilter):
     What FLARE's PercentilePrivacy does, but for what that lets through: bad arguments, other kinds.
     """
 
-    def __init__(self, percentile: float, limit: float) -> None:
+    def __init__(self, percentile: float, limit: float, fingerprints: str = "none") -> None:
         """Sets both; see `fedgin.privacy.sharing.percentile_sharing`.
 
         Args:
             percentile: Percent of the values held back, in [0, 100).
             limit: Largest size of a value, above 0.
+            fingerprints: See `FailClosedFilter`.
         """
-        super().__init__()
+        super().__init__(fingerprints=fingerprints)
         self._percentile = percentile
         self._limit = limit
 
@@ -51,9 +52,9 @@ class PercentileSharing(FailClosedFilter):
 class TopKSharing(FailClosedFilter):
     """A heuristic: sends the largest values of an update only."""
 
-    def __init__(self, share: float) -> None:
-        """Sets the part of the values that is sent, in (0, 1]."""
-        super().__init__()
+    def __init__(self, share: float, fingerprints: str = "none") -> None:
+        """Sets the part of the values that is sent, in (0, 1]; see `FailClosedFilter`."""
+        super().__init__(fingerprints=fingerprints)
         self._share = share
 
     def change(self, update: Arrays, fl_ctx: FLContext) -> Arrays:

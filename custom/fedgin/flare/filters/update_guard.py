@@ -15,6 +15,8 @@ class UpdateGuard(FailClosedFilter):
 
     needs_task = True
 
-    def __init__(self, models: bool = False, controls: bool = False) -> None:
-        """See `FailClosedFilter`; both are refused unless they are named."""
-        super().__init__(models=models, controls=controls)
+    def __init__(
+        self, models: bool = False, controls: bool = False, fingerprints: str = "none"
+    ) -> None:
+        """See `FailClosedFilter`; all are refused unless they are named."""
+        super().__init__(models=models, controls=controls, fingerprints=fingerprints)

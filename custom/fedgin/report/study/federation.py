@@ -10,6 +10,7 @@ from typing import Any
 
 from fedgin.files import SHARED, write_atomically
 from fedgin.metrics.summary import EDGES, merge
+from fedgin.report.run_table import NOT_ANNOTATED
 from fedgin.report.study.cells import Table, number
 from fedgin.report.study.labels import METRIC_LABELS, class_label
 from fedgin.report.study.page import render
@@ -26,6 +27,7 @@ def render_federation(run: Mapping[str, Any]) -> str:
             hold `summary`, by class and metric as `fedgin.metrics.summary.Summary`.
     """
     found = {model: _summaries(reports) for model, reports in run["final"].items()}
+    lacking = run.get("not_annotated", {})
     return render(
         "federation.html.j2",
         title=run["title"][:1].upper() + run["title"][1:],
@@ -40,12 +42,12 @@ def render_federation(run: Mapping[str, Any]) -> str:
         receipts=_receipt_table(run),
         privacy=_privacy_table(run),
         summaries=[
-            _summary_table(model, class_name, by_metric)
+            _summary_table(model, class_name, by_metric, lacking=lacking)
             for model, classes in found.items()
             for class_name, by_metric in classes.items()
         ],
         histograms=[
-            _histogram_table(model, class_name, metric, by_site)
+            _histogram_table(model, class_name, metric, _annotating(by_site, class_name, lacking))
             for model, classes in found.items()
             for class_name, by_metric in classes.items()
             for metric, by_site in by_metric.items()
@@ -129,16 +131,27 @@ def _receipt(stored: str | None, released: str) -> str:
     return "holds it" if stored == released else f"stored another file, hash {stored[:16]}"
 
 
-def _summary_table(model: str, class_name: str, by_metric: Mapping[str, Any]) -> Table:
+def _annotating(
+    by_site: Mapping[str, Any], class_name: str, lacking: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Leaves out the sites that do not annotate a class, unless none does."""
+    kept = {site: part for site, part in by_site.items() if class_name not in lacking.get(site, ())}
+    return kept or dict(by_site)
+
+
+def _summary_table(
+    model: str, class_name: str, by_metric: Mapping[str, Any], *, lacking: Mapping[str, Any]
+) -> Table:
     rows = []
     for metric, by_site in by_metric.items():
         digits = 1 if metric == "hd95" else 3
         for site, summary in {**by_site, "all sites": merge(by_site.values())}.items():
+            unknown = class_name in lacking.get(site, ())
             rows.append(
                 (
                     METRIC_LABELS[metric],
                     site,
-                    str(summary["count"]),
+                    NOT_ANNOTATED if unknown else str(summary["count"]),
                     _rounded(summary["mean"], digits),
                     _rounded(summary["sd"], digits),
                 )

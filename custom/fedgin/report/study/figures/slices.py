@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fedgin.report.study.figures.style import CLASS_COLOURS, NARROW, new_figure
-from fedgin.report.study.labels import augmentation_label, class_label
+from fedgin.report.study.figures.contours import add_legend, draw_contours
+from fedgin.report.study.figures.style import NARROW, new_figure
+from fedgin.report.study.labels import augmentation_label
 from fedgin.study.rows import AUGMENTATIONS, MODALITIES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LINES = ("-", "--", ":")
 PARTS = ("image", "truth", "none", "gin")
 TITLES = {
     "image": "image",
@@ -57,10 +56,10 @@ def examples_figure(
                 continue
             _show(axes, arrays[f"{modality}/image"], title=TITLES[part])
             if part != "image":
-                _contours(axes, arrays[f"{modality}/{part}"], len(classes))
+                draw_contours(axes, arrays[f"{modality}/{part}"], len(classes))
             if part in PREDICTED and not arrays[f"{modality}/{part}"].any():
                 _note(axes, "nothing predicted")
-    _legend(figure, classes, most=2 if narrow else 6)
+    add_legend(figure, classes, most=2 if narrow else 6)
     return figure
 
 
@@ -129,39 +128,6 @@ def _show(axes: Axes, image: Any, *, title: str) -> None:
     axes.imshow(image, cmap="gray", vmin=low, vmax=max(high, low + 1e-6), interpolation="nearest")
     axes.set_title(title, fontsize=9)
     axes.set_axis_off()
-
-
-def _contours(axes: Axes, labels: Any, n_classes: int) -> None:
-    import numpy as np
-
-    for label in range(1, n_classes + 1):
-        mask = np.asarray(labels) == label
-        if mask.any() and not mask.all():
-            colour, line = _look(label)
-            # A dark line below keeps the contour visible on bright tissue and on paper.
-            axes.contour(mask, levels=[0.5], colors="black", linewidths=2.6)
-            axes.contour(mask, levels=[0.5], colors=colour, linewidths=1.4, linestyles=line)
-
-
-def _look(label: int) -> tuple[str, str]:
-    place = label - 1
-    colour = CLASS_COLOURS[place % len(CLASS_COLOURS)]
-    return colour, LINES[place % len(LINES)]
-
-
-def _legend(figure: Figure, classes: Sequence[str], *, most: int) -> None:
-    from matplotlib.lines import Line2D
-    from matplotlib.patheffects import Normal, Stroke
-
-    handles = []
-    for label, name in enumerate(classes, 1):
-        colour, line = _look(label)
-        handle = Line2D([], [], color=colour, linewidth=2, label=class_label(name))
-        handle.set(linestyle=line)
-        handle.set_path_effects([Stroke(linewidth=3.4, foreground="black"), Normal()])
-        handles.append(handle)
-    columns = math.ceil(len(handles) / math.ceil(len(handles) / most))
-    figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)
 
 
 def _aspect(image: Any) -> float:

@@ -54,7 +54,7 @@ def measure_step(settings: ResolvedSettings, *, device: str, repeats: int) -> St
     gin = build_gin(settings.training.gin)
     plain = settings.training.model_copy(update={"augmentation": "none"}).resolve()
     bare = Trainer(settings=plain, site="bench", cases=[noise_case(settings)], device=target)
-    images, labels = bare.batch(0, 0)
+    images, labels, _ = bare.batch(0, 0)
     trainer.network.train()
 
     def intensity(number: int) -> None:

@@ -1,0 +1,1 @@
+"""`fedgin bench`: what the package costs, beside what a user would otherwise have."""

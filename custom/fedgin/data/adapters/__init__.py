@@ -1,0 +1,1 @@
+"""Data sets of the literature as they unzip, one file each."""

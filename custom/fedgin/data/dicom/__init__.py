@@ -1,0 +1,1 @@
+"""DICOM: image series, and label maps as SEG, RTSTRUCT or one PNG for each slice."""

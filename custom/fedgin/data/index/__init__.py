@@ -1,0 +1,1 @@
+"""Writing a site's file from a data set as it unzips."""

@@ -1,0 +1,1 @@
+"""A released model in the forms that other programs open."""
