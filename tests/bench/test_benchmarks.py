@@ -24,6 +24,7 @@ def test_a_failed_benchmark_costs_itself_alone(monkeypatch: pytest.MonkeyPatch) 
     report = run_benchmarks(options, ["bad", "good"], on_group=lambda name: None)
     assert report.figures == (figure,)
     assert report.failures == {"bad": "two ways differ"}
+    assert list(report.seconds) == ["bad", "good"]
 
 
 @pytest.fixture

@@ -152,7 +152,12 @@ def by_simulator(
         repository / "jobs" / "fed_gin_abdomen",
         folder / "job",
         byoc=True,
-        overrides=[*flatten(values), f"num_rounds={ROUNDS}"],
+        overrides=[
+            *flatten(values),
+            f"num_rounds={ROUNDS}",
+            f"validate_every={ROUNDS}",
+            "task_request_interval=0.1",
+        ],
     )
     arguments = ["-n", "2", "-t", "2"]
     return simulate(job, folder, site_configs=configs, arguments=arguments)

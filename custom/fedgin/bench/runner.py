@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -60,6 +61,7 @@ class BenchReport(StrictModel):
         device: The device's name.
         threads: CPU threads.
         figures: The figures.
+        seconds: How long each benchmark took.
         failures: What went wrong, by benchmark.
     """
 
@@ -68,6 +70,7 @@ class BenchReport(StrictModel):
     device: str
     threads: int
     figures: tuple[Figure, ...]
+    seconds: dict[str, float] = Field(default_factory=dict)
     failures: dict[str, str] = Field(default_factory=dict)
 
 
@@ -101,19 +104,23 @@ def run_benchmarks(
         on_group: Told the name of each before it begins.
     """
     figures: list[Figure] = []
+    seconds: dict[str, float] = {}
     failures: dict[str, str] = {}
     for name in names:
         on_group(name)
+        start = time.perf_counter()
         try:
             figures += GROUPS[name](options)
         except (FedginError, OSError, RuntimeError, ValueError) as error:
             failures[name] = str(error)  # the others are measured all the same
+        seconds[name] = time.perf_counter() - start
     return BenchReport(
         version=fedgin.__version__,
         torch=torch.__version__,
         device=device_name(options.device),
         threads=torch.get_num_threads(),
         figures=tuple(figures),
+        seconds=seconds,
         failures=failures,
     )
 

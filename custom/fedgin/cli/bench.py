@@ -60,6 +60,9 @@ def bench(
         f"{report.device}, {report.threads} threads, torch {report.torch}", highlight=False
     )
     console.print(_table(report.figures))
+    parts = ", ".join(f"{name} {taken:.0f}" for name, taken in report.seconds.items())
+    total = f"{sum(report.seconds.values()) / 60:.1f} minutes; seconds by benchmark: {parts}"
+    console.print(total, highlight=False, soft_wrap=True)
     for name, reason in report.failures.items():
         console.print(f"{name} failed: {reason}", markup=False, highlight=False, soft_wrap=True)
     if out is not None:
