@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -120,3 +124,59 @@ def test_the_optimizer_takes_one_adamw_step_by_the_published_formula() -> None:
     # First step: both moments are unbiased to gradient 1, so the step is the learning rate.
     expected = 2.0 * (1 - 0.1 * 0.2) - 0.1 * 1.0 / (1.0 + 1e-8)
     assert layer.weight.item() == pytest.approx(expected, rel=1e-6)
+
+
+def small_network() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 8), nn.LeakyReLU(), nn.Linear(8, 2))
+
+
+def take_steps(network: nn.Module, optimizer: torch.optim.Optimizer, *, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(10):
+        optimizer.zero_grad(set_to_none=True)
+        network(torch.randn(5, 4, generator=generator)).pow(2).sum().backward()
+        optimizer.step()
+
+
+def test_it_is_torch_s_adamw_bit_for_bit_and_takes_its_state_too() -> None:
+    settings = TrainingSettings(task="heart", learning_rate=0.01, weight_decay=0.1)
+    ours, theirs = small_network(), small_network()
+    mine = build_optimizer(ours, settings)
+    plain = torch.optim.AdamW(theirs.parameters(), lr=0.01, weight_decay=0.1, fused=True)
+    take_steps(ours, mine, seed=1)
+    take_steps(theirs, plain, seed=1)
+    later = build_optimizer(ours, settings)
+    later.load_state_dict(plain.state_dict())
+    plain.load_state_dict(mine.state_dict())
+    take_steps(ours, later, seed=2)
+    take_steps(theirs, plain, seed=2)
+    before, after = small_network().state_dict(), ours.state_dict()
+    assert not any(torch.equal(before[name], after[name]) for name in before)
+    assert all(torch.equal(theirs.state_dict()[name], after[name]) for name in before)
+
+
+TRAIN = """
+import pathlib, sys
+from fedgin.cli import build_app
+overrides = ["steps_per_round=1", "batch_size=1", "channels=[4,8]", "patch_size=[32,32]"]
+arguments = [part for one in overrides for part in ("--set", one)]
+out = str(pathlib.Path(sys.argv[1]) / "out")
+sites = ["--sites", "site-1", "--task", "heart", "--rounds", "1", "--out", out]
+build_app()(["train", *sites, *arguments], standalone_mode=False)
+sys.exit("torch._dynamo" in sys.modules)
+"""
+
+
+def test_a_whole_training_never_loads_torch_s_compiler(
+    phantom_folder: Path, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", TRAIN, str(tmp_path)],
+        env={**os.environ, "FEDGIN_SITE_CONFIGS": str(phantom_folder)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.glob("out/*.pt"))

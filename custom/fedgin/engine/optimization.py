@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from typing import Any
 
@@ -16,9 +17,24 @@ PLATEAU_FACTOR = 0.5
 PLATEAU_MARGIN = 1e-3
 
 
+class EagerAdamW(torch.optim.AdamW):
+    """torch's AdamW, which is never compiled and therefore does not load torch's compiler.
+
+    torch's own methods carry decorators that import `torch._dynamo` at their first call: two
+    seconds of every process that trains, and FLARE's simulator may start one for each task. Here
+    the same methods are called without them; were the decorators to change, they would be torch's.
+    """
+
+    add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
+    zero_grad = inspect.unwrap(torch.optim.Optimizer.zero_grad)
+    state_dict = inspect.unwrap(torch.optim.Optimizer.state_dict)
+    load_state_dict = inspect.unwrap(torch.optim.Optimizer.load_state_dict)
+    step = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))
+
+
 def build_optimizer(network: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
     """Builds AdamW. It is fused, which also lets loss scaling skip a step without a host sync."""
-    return torch.optim.AdamW(
+    return EagerAdamW(
         network.parameters(),
         lr=settings.learning_rate,
         weight_decay=settings.weight_decay,
