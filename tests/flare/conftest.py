@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from fedgin.jobs.export import export_job
+from made_once import made_once
 
 QUICK = (
     "channels=[8,16,32]",
@@ -108,11 +109,12 @@ def two_threads(
     quick_job: Path, phantom_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> SimulatedRun:
     """A run in which both sites keep their processes."""
-    return simulate(
-        quick_job,
-        tmp_path_factory.mktemp("two_threads"),
-        site_configs=phantom_folder,
-        arguments=["-n", "2", "-t", "2"],
+    return made_once(
+        tmp_path_factory,
+        "two_threads",
+        lambda folder: simulate(
+            quick_job, folder, site_configs=phantom_folder, arguments=["-n", "2", "-t", "2"]
+        ),
     )
 
 
@@ -121,4 +123,8 @@ def one_thread(
     quick_job: Path, phantom_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> SimulatedRun:
     """The same run with FLARE's default: a new process for every task."""
-    return simulate(quick_job, tmp_path_factory.mktemp("one_thread"), site_configs=phantom_folder)
+    return made_once(
+        tmp_path_factory,
+        "one_thread",
+        lambda folder: simulate(quick_job, folder, site_configs=phantom_folder),
+    )

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from made_once import made_once
+
 # The synthetic study is shared with the tests of the tables.
 sys.path.append(str(Path(__file__).resolve().parents[1] / "study"))
 
@@ -18,8 +20,10 @@ def abdomen_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     from fedgin.report.study.write import write_report
 
-    rows = make_rows(classes=ABDOMEN, seeds=(0, 1), patients=3)
-    folder = tmp_path_factory.mktemp("abdomen")
-    write_study(folder, rows, make_record(rows, task="abdomen", patients=3))
-    write_report(folder)
-    return folder
+    def make(folder: Path) -> Path:
+        rows = make_rows(classes=ABDOMEN, seeds=(0, 1), patients=3)
+        write_study(folder, rows, make_record(rows, task="abdomen", patients=3))
+        write_report(folder)
+        return folder
+
+    return made_once(tmp_path_factory, "abdomen_study", make)
