@@ -90,7 +90,7 @@ def test_an_unknown_key_is_refused_and_names_the_nearest(
     ("data", "where", "rule", "found"),
     [
         ({}, "job.json: key 'task'", "the key is required", "no such key"),
-        ({"task": 3}, "job.json: key 'task'", "valid string", "3"),
+        ({"task": 3}, "job.json: key 'task'", "must be text", "3"),
         ({"task": "a", "seed": 1.5}, "job.json: key 'seed'", "valid integer", "1.5"),
         ({"task": "a", "seed": "x"}, "job.json: key 'seed'", "valid integer", "'x'"),
         ({"task": "a", "inner": 3}, "job.json: key 'inner'", "valid dictionary", "3"),

@@ -118,7 +118,7 @@ def read_mapping(path: Path, *, bounds: Bounds | None = None) -> dict[str, Any]:
     except (yaml.YAMLError, ValueError) as error:
         reason = " ".join(_UNNAMED.sub("", str(error)).split()) or type(error).__name__
         too_large = reason.startswith(("more than", "nested more"))
-        mend = "make the file smaller" if too_large else "correct the syntax"
+        mend = "make the file smaller" if too_large else _mend_of_syntax(reason)
         raise ConfigError(
             Problem(str(path), f"the file must be valid {kind}", reason[:500], mend)
         ) from None
@@ -132,6 +132,14 @@ def read_mapping(path: Path, *, bounds: Bounds | None = None) -> dict[str, Any]:
             )
         )
     return data
+
+
+def _mend_of_syntax(reason: str) -> str:
+    if "alias" in reason:
+        return "put a pattern that begins with * in quotes"
+    if "codec can't decode" in reason:
+        return "save the file as UTF-8"
+    return "correct the syntax"
 
 
 def _unreadable(path: Path, error: OSError, bounds: Bounds) -> Problem:

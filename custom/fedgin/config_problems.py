@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -21,6 +22,19 @@ MAX_PROBLEMS = 200
 """Problems that a refusal lists; a file may break a rule in each of 100,000 places."""
 MAX_FOUND, MAX_KEYS = 120, 6
 _CORRECT = "correct the value"
+_A_LIST = (
+    "the value must be a list",
+    "write it in brackets, such as [1, 2]; in a shell with the whole option in quotes and each "
+    'word in quotes of its own: --set \'classes=["liver", "spleen"]\'',
+)
+_TYPES: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "string_type": ("the value must be text", "put it in quotes"),
+        "tuple_type": _A_LIST,
+        "list_type": _A_LIST,
+    }
+)
+"""Rule and mend where pydantic's words are those of Python's types."""
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
@@ -85,6 +99,9 @@ def _problem(item: Any, where: str) -> Problem:
         return Problem(place, "the key is required", "no such key", "add it")
     if kind in UNION_TAGS:
         return _no_schema(item, where)
+    if kind in _TYPES:
+        rule, mend = _TYPES[kind]
+        return Problem(place, rule, _found(item.get("input"), rule), mend)
     message = item["msg"].removeprefix("Value error, ")
     return Problem(place, message, _found(item.get("input"), message), _CORRECT)
 

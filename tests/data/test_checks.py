@@ -62,6 +62,15 @@ def only(problems: list[Problem]) -> Problem:
 def test_sound_pairs() -> None:
     assert problems_of(make_pair()) == []
     assert problems_of(make_pair(low=-40), modality="MR") == []
+    # 16 bits, and a filter's undershoot by a twentieth of the brightest.
+    assert problems_of(make_pair(low=-900, high=17000), modality="MR") == []
+
+
+def test_metal_makes_no_mr_of_a_ct() -> None:
+    pair = make_pair()
+    pair.image.array[0, 0, :] = 20000
+    assert problems_of(pair) == []
+    assert "no value below -500" in only(problems_of(pair, modality="MR")).rule
 
 
 def test_pair_without_foreground_is_allowed_and_counted() -> None:
@@ -125,6 +134,14 @@ def test_many_unknown_label_values_are_cut_short() -> None:
         (-200, 900, "CT", "values below -200 HU", "from -200 to 900", "modality to MR"),
         (-20000, 900, "CT", "-10000 to 40000 HU", "from -20000 to 900", "set padding to -1024"),
         (-1000, 50000, "CT", "-10000 to 40000 HU", "from -1000 to 50000", "check slope"),
+        (
+            -1000,
+            20000,
+            "CT",
+            "at most 2% of a CT's voxels lie above 4000",
+            "76.1%",
+            "modality to MR",
+        ),
         (-1000, 900, "MR", "no value below -500", "from -1000 to 900", "modality to CT"),
         (5, 5, "MR", "must not be constant", "every voxel at 5", "export the image again"),
         (5, 5, "CT", "must not be constant", "every voxel at 5", "export the image again"),

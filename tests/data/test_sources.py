@@ -75,19 +75,33 @@ def test_cases_whose_file_names_repeat_go_by_their_folders(root: Path) -> None:
     assert [(case.name, case.patient) for case in cases] == [("s1/ct", "s1/ct"), ("s2/ct", "s2/ct")]
 
 
-@pytest.mark.parametrize(
-    "dataset",
-    [
-        {"kind": "pairs", "cases": []},
-        {"kind": "glob", "images": "im/*.nii", "labels": "la/*.nii"},
-    ],
-)
-def test_an_empty_data_set_is_refused(root: Path, dataset: dict[str, Any]) -> None:
-    (problem,) = refused(root, **dataset)
+def test_an_empty_data_set_is_refused(root: Path) -> None:
+    (problem,) = refused(root, kind="pairs", cases=[])
     assert problem.where == str(root.parent / "hospital.yaml")
     assert problem.rule == "a site needs at least one case"
     assert problem.found == "none"
     assert problem.mend == "check 'dataset'"
+
+
+@pytest.mark.parametrize(
+    ("images", "there"),
+    [
+        ("im/*.nii", "data holds notes.txt, scans"),
+        ("scans/*.mha", "data/scans holds a_0.nii, a_1.nii, a_2.nii, a_3.nii, a_4.nii, ..."),
+        ("*/im.nii", "data holds notes.txt, scans"),
+    ],
+)
+def test_where_no_file_fits_a_pattern_it_is_told_what_lies_there(
+    root: Path, images: str, there: str
+) -> None:
+    (root / "scans").mkdir(parents=True)
+    for number in range(6):
+        (root / "scans" / f"a_{number}.nii").touch()
+    (root / "notes.txt").touch()
+    (problem,) = refused(root, kind="glob", images=images, labels="la/*.nii")
+    assert problem.where == f"{root.parent / 'hospital.yaml'}: key 'dataset.images'"
+    assert f"the pattern '{images}'" in problem.rule
+    assert problem.found == f"none; {there}"
 
 
 def test_a_missing_root_is_refused(root: Path) -> None:

@@ -59,6 +59,7 @@ def magnitude() -> np.ndarray:
         (magnitude().astype(np.float32) / 1e6, "MR"),
         ((magnitude() - 300) / 212, "MR"),  # scaled to mean 0 and deviation 1
         (magnitude() - 5, "MR"),  # a filter's undershoot
+        (magnitude() * 20 - 900, "MR"),  # the same on a scale of 16 bits
         (np.random.default_rng(2).integers(0, 5, (40, 40, 20)), None),  # a label map
         (magnitude() - 5000, None),
         (magnitude() * 1e4 - 2e6, None),

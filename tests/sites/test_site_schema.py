@@ -351,3 +351,8 @@ def test_released_models_may_have_a_folder_of_their_own(monkeypatch: pytest.Monk
     assert site().models.folder is None
     assert site(models={"folder": "${STORE}/models"}).models.folder == "/srv/models"
     assert "did you mean 'folder'" in refused(models={"foldr": "/a"}).found
+
+
+@pytest.mark.parametrize("value", [True, [1, True]])
+def test_yes_is_no_label_value(value: object) -> None:
+    assert "whole number" in refused(dataset=GLOB, labels={"liver": value}).rule

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from fedgin.check.finding import Finding
 from fedgin.check.limits import MAX_TILT_DEGREES, TINY_ML, TINY_VOXELS
+from fedgin.check.pieces import check_pieces
 from fedgin.check.sides import check_sides
 from fedgin.check.subject import CheckedCase
 from fedgin.check.volumes import check_volumes
@@ -19,6 +20,7 @@ def check_case(case: CheckedCase) -> list[Finding]:
         *_tiny(case),
         *check_sides(case),
         *check_volumes(case),
+        *check_pieces(case),
     ]
 
 

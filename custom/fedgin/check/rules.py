@@ -14,6 +14,7 @@ from fedgin.check.limits import (
     TINY_ML,
     TINY_VOXELS,
 )
+from fedgin.check.pieces import ONE_PIECE
 from fedgin.data.adult_organs import LEAST, MOST
 
 RULES: Mapping[str, str] = MappingProxyType(
@@ -47,6 +48,8 @@ RULES: Mapping[str, str] = MappingProxyType(
         "volume": f"An organ's volume lies between {LEAST:g} of the reference woman's and {MOST:g} "
         "times the reference man's (masses of ICRP Publication 89 at 1.05 g/ml). Cut by the "
         "volume's face, it may be smaller; a gallbladder may be nearly empty.",
+        "pieces": "Along each axis of the volume an organ that is one piece in everybody fills its "
+        "planes without a gap: " + ", ".join(ONE_PIECE) + ".",
         "same image": "No image stands twice, whatever the files' names and orientation.",
         "one patient, two ids": "No image stands under two patients.",
         "same label map": "No two patients have the same label map, beside different images.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fedgin.data.pair_facts import PairFacts
@@ -21,6 +21,7 @@ class Structure:
         x: Position of its centre towards the patient's right, in mm.
         spread: Standard deviation of its voxels' positions along left-right, in mm.
         at_face: Whether it reaches an outer face of the volume.
+        runs: Along each array axis the runs of planes that hold it, first and last index each.
     """
 
     voxels: int
@@ -28,6 +29,7 @@ class Structure:
     x: float
     spread: float
     at_face: bool
+    runs: tuple[tuple[tuple[int, int], ...], ...] = ()
 
 
 def structures_of(facts: PairFacts, names: Mapping[int, str]) -> dict[str, Structure]:
@@ -60,7 +62,19 @@ def _join(facts: PairFacts, values: list[int]) -> Structure:
         x=middle,
         spread=(variance / voxels) ** 0.5,
         at_face=any(member.at_face for member in members),
+        runs=tuple(_united(runs) for runs in zip(*(one.runs for one in members), strict=True)),
     )
+
+
+def _united(runs: Iterable[Sequence[tuple[int, int]]]) -> tuple[tuple[int, int], ...]:
+    """Puts the runs of several label values together."""
+    found: list[tuple[int, int]] = []
+    for first, last in sorted(run for one in runs for run in one):
+        if found and first <= found[-1][1] + 1:
+            found[-1] = (found[-1][0], max(last, found[-1][1]))
+        else:
+            found.append((first, last))
+    return tuple(found)
 
 
 def structure_names(names: Mapping[int, str]) -> tuple[str, ...]:

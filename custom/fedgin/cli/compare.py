@@ -20,6 +20,7 @@ from fedgin.cli.common import (
     sites_from,
 )
 from fedgin.cli.compare_dims import compare_dims, parse_dims
+from fedgin.cli.tables import print_whole
 from fedgin.errors import ConfigError, Problem
 
 BASELINE, METHOD = "none", "gin"
@@ -103,7 +104,7 @@ def compare(
                 f"{dice[METHOD]:.3f}",
                 f"{gain:+.3f}",
             )
-    console.print(table)
+    print_whole(table)
     for label, same in (("other modality", False), ("own modality", True)):
         if gains[same]:
             mean = sum(gains[same]) / len(gains[same])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from fedgin.cli.tables import print_whole
 from fedgin.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def compare_dims(
                 on_run=lambda text: console.print(f"training {text}", highlight=False),
             )
         )
-    console.print(dims_table(results))
+    print_whole(dims_table(results))
     equal = "optimizer steps" if minutes is None else f"wall time, {minutes:g} minutes of steps"
     console.print(
         f"equal {equal} for each model; {seeds} seeds, "

@@ -13,6 +13,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
+from fedgin.cli.tables import print_whole
 from fedgin.errors import ConfigError, Problem
 from fedgin.words import counted
 
@@ -129,7 +130,7 @@ def index(
         )
     write_site_file(out, content)
     _show(out, content)
-    if content.excluded:
+    if content.excluded or any(one.unreadable for one in content.left_out):
         raise typer.Exit(1)
 
 
@@ -178,7 +179,7 @@ def _show(out: Path, content: SiteContent) -> None:
         for one in content.counts.structures:
             figures = (str(one.cases), f"{one.millilitres:.1f}", f"{one.mean:.1f}")
             table.add_row(Text(one.name), *figures)
-        console.print(table)
+        print_whole(table)
         if content.counts.empty:
             _print(console, _without(content.counts.empty))
     for note in content.notes:
@@ -204,6 +205,12 @@ def _show(out: Path, content: SiteContent) -> None:
             console,
             f"{number} case{'s' * (number > 1)} could not be read: the file was written without, "
             "and the exit code is 1. Mend the files and run this again, or use it as it is.",
+        )
+    elif number := sum(one.unreadable for one in content.left_out):
+        _print(
+            console,
+            f"{counted(number, 'file')} could not be read, and the exit code is 1. Mend what "
+            "belongs to a case and run this again, or use the site's file as it is.",
         )
 
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fedgin.cli.common import SitesOption, sites_from
+from fedgin.cli.tables import print_whole
 from fedgin.errors import ConfigError, Problem
 from fedgin.outputs import check_nothing_earlier
 
@@ -72,7 +73,9 @@ def fingerprint(
     else:
         _show(found)
         if out is not None:
-            Console().print(f"written to {out}", highlight=False, markup=False)
+            written = FINGERPRINT_FILE if found.released_plan is None else PLAN_FILE
+            line = f"written to folder {out}: {out / written}"
+            Console().print(line, highlight=False, markup=False, soft_wrap=True)
     if found.released_plan is None:
         raise typer.Exit(1)
 
@@ -109,6 +112,6 @@ def _show(found: Rehearsal) -> None:
     for each in found.deviations():
         values = (each.key, each.exact, each.released, each.difference)
         table.add_row(*(Text(value) for value in values))
-    console.print(table)
+    print_whole(table)
     words = describe(found.released, found.released_plan)
     console.print(words, markup=False, highlight=False, soft_wrap=True, end="")

@@ -16,6 +16,7 @@ from fedgin.cli.common import (
     settings_from,
     sites_from,
 )
+from fedgin.cli.tables import print_whole
 
 if TYPE_CHECKING:
     from fedgin.data.prepare import PreparedSite
@@ -61,7 +62,7 @@ def prepare(
         refusal = error
     if table.row_count:  # of the sites that are fit, whatever is wrong with the others
         console = Console()
-        console.print(table)
+        print_whole(table)
         console.print(CHECK_HINT, highlight=False, soft_wrap=True)
     if refusal is not None:
         raise refusal

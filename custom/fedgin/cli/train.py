@@ -20,6 +20,7 @@ from fedgin.cli.common import (
     settings_from,
     sites_from,
 )
+from fedgin.cli.tables import print_whole
 
 if TYPE_CHECKING:
     from fedgin.data.prepare import PreparedSite
@@ -93,7 +94,7 @@ def train(
                     for name, value in per_class.items()
                 ),
             )
-    console.print(table)
+    print_whole(table)
     written = [out / BEST_MODEL, out / LAST_MODEL] if run.validated else [out / LAST_MODEL]
     _say(console, [f"models: {', '.join(map(str, written))}"])
     released = release_best(

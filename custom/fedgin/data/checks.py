@@ -39,8 +39,13 @@ CT_AIR_HU = -200.0
 """Every CT of a body shows air or lung below this; an image without is no CT in HU."""
 CT_RANGE_HU = (-10_000.0, 40_000.0)
 """Wide enough for padding values and for metal on an extended scale."""
-MR_LOWEST = -500.0
-"""MR intensities are magnitudes; filters push them slightly below 0, never this far."""
+CT_DENSE_HU, CT_MOST_DENSE = 4000.0, 0.02
+"""Denser than enamel is metal alone, and even that is less than this share of the voxels."""
+MR_LOWEST, MR_MOST_NEGATIVE = -500.0, 0.1
+"""MR intensities are magnitudes; filters push them slightly below 0, by less than this share of
+the brightest tissue."""
+MR_BRIGHTEST = 98.0
+"""Percentile; what lies above may be metal in a CT."""
 _LISTED = 20
 
 
@@ -185,9 +190,10 @@ def check_intensities(case: str, image: Volume, modality: str) -> list[Problem]:
         mend = "export the image again; its voxels were lost"
         return [Problem(case, rule, f"every voxel at {low:g}", mend)]
     if modality == "MR":
-        if low >= MR_LOWEST:
+        lowest = MR_LOWEST if low >= MR_LOWEST else lowest_of_mr(image.array)
+        if low >= lowest:
             return []
-        rule = f"an MR image must have no value below {MR_LOWEST:g}"
+        rule = f"an MR image must have no value below {lowest:g}"
         mend = "set the modality to CT if the intensities are HU, or export the MR image again"
         return [Problem(case, rule, found, mend)]
     problems = []
@@ -199,4 +205,18 @@ def check_intensities(case: str, image: Volume, modality: str) -> list[Problem]:
         rule = f"CT values must lie in {CT_RANGE_HU[0]:g} to {CT_RANGE_HU[1]:g} HU"
         mend = "set padding to -1024 and check slope and intercept"
         problems.append(Problem(case, rule, found, mend))
+    elif high > CT_DENSE_HU and (dense := dense_share(image.array)) > CT_MOST_DENSE:
+        rule = f"at most {CT_MOST_DENSE:.0%} of a CT's voxels lie above {CT_DENSE_HU:g} HU (metal)"
+        mend = "export in HU with slope and intercept applied, or set the modality to MR"
+        problems.append(Problem(case, rule, f"{dense:.1%}, {found}", mend))
     return problems
+
+
+def dense_share(values: np.ndarray) -> float:
+    """Returns the share of the voxels that nothing but metal could be, in HU."""
+    return float(np.mean(values > CT_DENSE_HU))
+
+
+def lowest_of_mr(values: np.ndarray) -> float:
+    """Returns the lowest value that an MR image of these intensities may have."""
+    return min(MR_LOWEST, -MR_MOST_NEGATIVE * float(np.percentile(values, MR_BRIGHTEST)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from fedgin.sites.lookup import Site
 from fedgin.sites.schema import CaseFiles, DatalistData, GlobbedData, ListedData
 
 DATALIST_SPLITS = {"training": "train", "validation": "validation", "test": "test"}
+SHOWN, MOST_LISTED = 5, 1000
+"""Names of a folder that a refusal shows, and of those that it looks at."""
 
 
 @dataclass(frozen=True)
@@ -129,11 +132,15 @@ def globbed_cases(folder: ConfinedFolder, dataset: GlobbedData, site: Site) -> l
     """Finds the cases that a pattern fits.
 
     Raises:
-        DataError: Files are links that leave the folder, or names show no patient; all are listed.
+        DataError: No file fits the pattern; or files are links that leave the folder, or names show
+            no patient: all are listed.
     """
     cases: list[FileCase] = []
     problems: list[Problem] = []
-    for image in sorted(folder.root.glob(dataset.images)):
+    images = sorted(folder.root.glob(dataset.images))
+    if not images:
+        raise DataError(_nothing_fits(folder.root, dataset, site))
+    for image in images:
         try:
             cases.append(_globbed_case(folder, dataset, site, image))
         except DataError as error:
@@ -141,6 +148,23 @@ def globbed_cases(folder: ConfinedFolder, dataset: GlobbedData, site: Site) -> l
     if problems:
         raise DataError(problems)
     return cases
+
+
+def _nothing_fits(root: Path, dataset: GlobbedData, site: Site) -> Problem:
+    """Says what lies where the pattern looks."""
+    fixed = itertools.takewhile(lambda part: "*" not in part, Path(dataset.images).parent.parts)
+    nearest = root.joinpath(*fixed)
+    while not nearest.is_dir():
+        nearest = nearest.parent
+    names = sorted(path.name for path in itertools.islice(nearest.iterdir(), MOST_LISTED))
+    there = f"{nearest.relative_to(root.parent)} holds {', '.join(names[:SHOWN]) or 'nothing'}"
+    more = ", ..." if len(names) > SHOWN else ""
+    return Problem(
+        f"{site.path}: key 'dataset.images'",
+        f"some file below {dataset.told_root} must fit the pattern '{dataset.images}'",
+        f"none; {there}{more}",
+        "correct the pattern or the root",
+    )
 
 
 def _globbed_case(

@@ -25,12 +25,14 @@ class StructureFacts(StrictModel):
             the patient's left-right axis.
         at_face: Whether one lies on an outer face of the volume, so that the field of view may
             have cut the structure.
+        runs: Along each array axis the runs of planes that hold one, first and last index each.
     """
 
     voxels: int
     centre: tuple[float, float, float]
     spread: float
     at_face: bool
+    runs: tuple[tuple[tuple[int, int], ...], ...]
 
 
 class PairFacts(StrictModel):
@@ -145,4 +147,14 @@ def _describe(
             part.start == 0 or part.stop == size
             for part, size in zip(box, array.shape, strict=True)
         ),
+        runs=tuple(
+            _runs(place[profile > 0])
+            for profile, place in zip(profiles[::-1], places[::-1], strict=True)
+        ),
     )
+
+
+def _runs(indices: np.ndarray) -> tuple[tuple[int, int], ...]:
+    """Puts increasing indices together to runs without a gap."""
+    parts = np.split(indices, np.flatnonzero(np.diff(indices) > 1) + 1)
+    return tuple((int(part[0]), int(part[-1])) for part in parts)

@@ -19,7 +19,7 @@ from fedgin.seeding import numpy_generator
 from fedgin.settings import MR_CLIP_PERCENTILE, ResolvedSettings
 from fedgin.sites.folders import CacheSettings
 
-PREPARATION_VERSION = 2
+PREPARATION_VERSION = 3
 FOREGROUND_SAMPLES = 2000
 
 

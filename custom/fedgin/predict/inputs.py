@@ -134,7 +134,8 @@ def _named(candidates: Iterable[Input], left_out: Iterable[LeftOut]) -> Found:
 def _fault(same: list[Input]) -> tuple[str, str, str] | None:
     """Rule, found and mend of what is wrong with scans of one name, if anything is."""
     if len(same) > 1:
-        found = " and ".join(f"'{item.path.name}'" for item in same)
+        places = " and ".join(str(item.path) for item in same)
+        found = f"'{same[0].name}' stands for {places}"
         return "each scan needs a name of its own, without suffix", found, "rename all but one"
     odd = unseen_character(same[0].name) if same[0].name.strip() else "an empty name"
     if odd:

@@ -7,7 +7,14 @@ from typing import Literal
 
 import numpy as np
 
-from fedgin.data.checks import CT_AIR_HU, CT_RANGE_HU, MR_LOWEST
+from fedgin.data.checks import (
+    CT_AIR_HU,
+    CT_MOST_DENSE,
+    CT_RANGE_HU,
+    MR_MOST_NEGATIVE,
+    dense_share,
+    lowest_of_mr,
+)
 from fedgin.errors import DataError, Problem
 
 Modality = Literal["CT", "MR"]
@@ -20,8 +27,6 @@ CT_LEAST_AIR = 0.001
 """Share of a CT's voxels that are air, lung or gas; a few odd voxels of an MR are fewer."""
 CT_LEAST_TISSUE = 0.02
 TISSUE_HU = (-200.0, 300.0)
-MR_MOST_NEGATIVE = 0.1
-"""Filters push an MR's magnitudes below 0 by less than this share of its brightest tissue."""
 STANDARD_UNITS = 20.0
 """No voxel of an image scaled to mean 0 and standard deviation 1 lies further from 0, but some."""
 OFFSET_TISSUE = (850.0, 1200.0)
@@ -61,7 +66,8 @@ def recognise(array: np.ndarray) -> Recognition:
     if distinct < FEWEST_VALUES:
         return Recognition(None, f"only {distinct} different values, as in a label map")
     air = float(np.mean(values < CT_AIR_HU))
-    if air >= CT_LEAST_AIR:
+    dense = dense_share(values)
+    if air >= CT_LEAST_AIR and dense <= CT_MOST_DENSE:
         tissue = float(np.mean((values > TISSUE_HU[0]) & (values < TISSUE_HU[1])))
         inside = values.min() >= CT_RANGE_HU[0] and values.max() <= CT_RANGE_HU[1]
         shares = f"{air:.1%} air and {tissue:.1%} soft tissue by HU"
@@ -76,7 +82,7 @@ def recognise(array: np.ndarray) -> Recognition:
         )
     magnitude = low >= -MR_MOST_NEGATIVE * high
     standard = max(abs(low), abs(high)) < STANDARD_UNITS and abs(values.mean()) < values.std()
-    if values.min() >= MR_LOWEST and high > low and (magnitude or standard):
+    if values.min() >= lowest_of_mr(values) and high > low and (magnitude or standard):
         return Recognition("MR", spread)
     return Recognition(None, spread)
 

@@ -19,8 +19,11 @@ _OWN = "give each structure values of its own, in one list where it has several"
 def whole_or_list(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
     """Reads an entry of `labels`; of the two forms that it may have one rule is told, not two."""
     try:
+        entries = value if isinstance(value, list | tuple) else [value]
+        if any(isinstance(entry, bool) for entry in entries):
+            raise ValueError  # to pydantic it is a number
         return handler(value)
-    except ValidationError:
+    except (ValidationError, ValueError):
         rule = "a structure needs a whole number, or a list of them"
         found = repr(value)[:120]
         raise ValidationError.from_exception_data(

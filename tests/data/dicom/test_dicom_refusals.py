@@ -303,7 +303,7 @@ def test_what_lies_beside_the_slices_is_left_out_and_told(
     save(structures, tmp_path / "s" / "RS.dcm")
     series = read_series(tmp_path / "s")
     assert series.left_out == ("Ground/", "LICENSE", "notes.txt")
-    assert "3 files or folders are no DICOM and were left out" in caplog.text
+    assert "3 files or folders beside the series are no DICOM" in caplog.text
     assert len(series.files) == 6
 
 

@@ -129,6 +129,37 @@ def test_names_choose_the_rois_and_unite_them(tmp_path: Path, series: Series) ->
     assert "structure 'liver'" in lacking.rule
 
 
+def test_an_roi_that_is_listed_without_a_contour_counts_as_absent(
+    tmp_path: Path, series: Series
+) -> None:
+    data = structure_set({"Liver": [], "Spleen": [(2, block(10, 14))], "Template": []})
+    both = {"liver": ("Liver",), "spleen": ("Spleen",)}
+    (problem,) = refused(tmp_path, series, data, Naming(segments=both))
+    assert "structure 'liver'" in problem.rule
+    assert problem.found == "segments 'Spleen'; 'Liver', 'Template' without a contour"
+    del data.ROIContourSequence[0].ContourSequence
+    lacking = Naming(segments=both, may_lack=frozenset({"liver"}))
+    found = read(tmp_path, series, data, lacking)
+    np.testing.assert_array_equal(found.volume.array, 2 * box(10, 14, 2))
+
+
+def test_contours_on_every_second_slice_are_refused_and_one_gap_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_series(tmp_path / "s", voxels((20, 16, 8)), oblique())
+    series = read_series(tmp_path / "s")
+    square = block(2, 9)
+    skipped = structure_set({"Liver": [(k, square) for k in (0, 2, 4, 6)]})
+    (problem,) = refused(tmp_path, series, skipped)
+    assert problem.found == "'Liver' has none on 3 slices, in 3 places between others"
+    assert "interpolate" in problem.mend
+    parts = structure_set({"Liver": [(k, square) for k in (0, 1, 4, 5, 7)]})
+    found = read(tmp_path, series, parts)
+    note = "'Liver' has none on 3 slices, in 2 places between others"
+    assert found.notes == (note,)
+    assert note in caplog.text
+
+
 def test_all_wrong_contours_are_named(tmp_path: Path, series: Series) -> None:
     good = (1, block(2, 5))
     data = structure_set({"Liver": [good, (1.4, block(2, 5)), good, good]})

@@ -15,6 +15,10 @@ Split = Literal["train", "validation", "test"]
 LabelValue = int | tuple[int, ...]
 
 
+UNREADABLE = "unreadable"
+"""How the reason begins where a file is damaged."""
+
+
 @dataclass(frozen=True)
 class FoundCase:
     """A labelled scan of a data set.
@@ -47,6 +51,11 @@ class LeftOut:
 
     path: str
     reason: str
+
+    @property
+    def unreadable(self) -> bool:
+        """Whether it is something that may have been a case's, and is damaged."""
+        return self.reason.startswith(UNREADABLE)
 
 
 @dataclass(frozen=True)

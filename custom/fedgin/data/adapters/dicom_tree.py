@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fedgin.confined import ConfinedFolder
-from fedgin.data.adapters.base import LeftOut
+from fedgin.data.adapters.base import UNREADABLE, LeftOut
 from fedgin.data.dicom.instance import RTSTRUCT_CLASS, SEG_CLASSES, is_image_class
 from fedgin.data.dicom.references import referenced_series
 from fedgin.data.dicom.stream import read_data_set, reason, storage_class
@@ -14,6 +14,7 @@ from fedgin.data.dicom.tags import TagError, items, text, whole
 from fedgin.data.dicom.walk import walk_tree
 from fedgin.errors import DataError, Problem
 
+_SUFFIXES = (".dcm", ".dicom", ".ima")
 _SERIES_TAGS = ["SeriesInstanceUID", "Modality", "PatientID"]
 _LABEL_TAGS = [
     *("ReferencedSeriesSequence", "SegmentSequence"),
@@ -96,7 +97,8 @@ def look_through(root: Path) -> DicomTree:
             try:
                 tree.series.append(_series(images[0], folder.path, root))
             except DataError as error:
-                tree.leave_out(folder.path, f"unreadable: {error.problems[0].found}")
+                found = error.problems[0].found
+                tree.leave_out(images[0], f"{UNREADABLE}, its folder left out: {found}")
     return tree
 
 
@@ -105,7 +107,8 @@ def _take(tree: DicomTree, confined: ConfinedFolder, path: Path) -> bool:
     try:
         kind = storage_class(confined.found(path, where=str(path)))
         if kind is None:
-            tree.leave_out(path, "no DICOM file")
+            damaged = path.suffix.lower() in _SUFFIXES
+            tree.leave_out(path, f"{UNREADABLE}: no DICOM in it" if damaged else "no DICOM file")
         elif kind in SEG_CLASSES or kind == RTSTRUCT_CLASS:
             tree.labels.append(_label(path, tree.root))
         elif is_image_class(kind):
@@ -113,9 +116,9 @@ def _take(tree: DicomTree, confined: ConfinedFolder, path: Path) -> bool:
         else:
             tree.leave_out(path, "DICOM that is neither an image nor a label file")
     except OSError as error:
-        tree.leave_out(path, f"unreadable: {reason(error)}")
+        tree.leave_out(path, f"{UNREADABLE}: {reason(error)}")
     except DataError as error:
-        tree.leave_out(path, f"unreadable: {error.problems[0].found}")
+        tree.leave_out(path, f"{UNREADABLE}: {error.problems[0].found}")
     return False
 
 

@@ -42,7 +42,10 @@ def begin(
         raise DataError(Problem(str(root), rule, *other))
     names = [name for name in names_in(root) if not name.startswith(".")]
     shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-    mend = "name the folder that the data set was unpacked into"
+    mend = (
+        "name the folder that the data set was unpacked into; files that lie otherwise are "
+        "described by a site's file with kind: glob or pairs"
+    )
     if (near := _near(root, fits)) is not None:
         mend = f"name {near} instead"
     raise DataError(Problem(str(root), rule, shown or "an empty folder", mend))

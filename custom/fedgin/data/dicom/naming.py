@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fedgin.data.dicom.listing import quoted
@@ -52,12 +52,15 @@ class Naming:
         """Structure by value."""
         return {value: name for name, value in self.values.items()}
 
-    def choose(self, found: Mapping[int, str], *, where: str) -> dict[int, int]:
+    def choose(
+        self, found: Mapping[int, str], *, where: str, empty: Sequence[str] = ()
+    ) -> dict[int, int]:
         """Chooses the segments of a file that a site uses.
 
         Args:
             found: Name by number, as the file has them.
             where: The file, for messages.
+            empty: Names that the file lists and that mark nothing, for messages.
 
         Returns:
             Label value by segment number; segments that are not used are left out.
@@ -79,7 +82,8 @@ class Naming:
             rule = f"a file must have a segment of the structure '{key}'"
             mend = f"add its name to 'segments.{key}', or '{key}' to 'may_lack' where patients do"
             listed = quoted(sorted(set(found.values()))) or "none"
-            problems.append(Problem(where, rule, f"segments {listed}", mend))
+            nothing = f"; {quoted(sorted(empty))} without a contour" if empty else ""
+            problems.append(Problem(where, rule, f"segments {listed}{nothing}", mend))
         if problems:
             raise DataError(problems)
         return {number: self.values[owner[name]] for number, name in found.items() if name in owner}

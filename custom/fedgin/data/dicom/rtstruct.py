@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,10 @@ logger = logging.getLogger(__name__)
 
 CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
 _DRAWN = "every contour must be closed and lie in a slice of the series"
+_FILLED = "an ROI must have a contour on every slice from its first to its last"
+_INTERPOLATE = "interpolate the contours where they were drawn, then export them again"
+FEWEST_GAPS = 3
+"""Parts of an organ may lie one above the other; gap after gap comes of skipped slices."""
 _MEND = "export the contours on the images that they were drawn on"
 
 
@@ -34,7 +39,8 @@ def read_rtstruct(path: Path, series: Series, *, naming: Naming | None = None) -
     """Reads contours as a label map.
 
     A pixel belongs to an ROI where its centre lies within an odd number of the ROI's contours of
-    its slice: a contour within another is a hole.
+    its slice: a contour within another is a hole. An ROI that is listed and has no contour, as
+    templates leave it, is as good as absent.
 
     Args:
         path: The RTSTRUCT file.
@@ -42,12 +48,13 @@ def read_rtstruct(path: Path, series: Series, *, naming: Naming | None = None) -
         naming: What the site calls the ROIs; by default every ROI keeps its number and its name.
 
     Returns:
-        The labels; a note says how many contours reach beyond the images.
+        The labels; notes say how many contours reach beyond the images, and what lies in two or
+        three pieces one above the other.
 
     Raises:
         DataError: The file is unreadable or no RTSTRUCT, belongs to another series, holds open
-            contours or such between slices, or ROIs that are used overlap; all that can be told
-            is listed.
+            contours or such between slices, ROIs with contours on some slices only, as drawn to
+            be interpolated, or ROIs that are used overlap; all that can be told is listed.
     """
     where = str(path)
     data = _open(path)
@@ -64,14 +71,14 @@ def read_rtstruct(path: Path, series: Series, *, naming: Naming | None = None) -
         )
         if problems:
             raise DataError(problems)
-        values = naming.choose(names, where=where) if naming else {n: n for n in names}
+        rois = [(whole(item, "ReferencedROINumber"), item) for item in _roi_contours(data)]
+        values = _values(names, naming, drawn={number for number, _ in rois}, where=where)
         drawing = _Drawing(
             painter=Painter(series.volume.array.shape, names=naming.names if naming else names),
             to_index=np.linalg.inv(series.volume.affine),
             shape=series.volume.array.shape,
         )
-        for item in items(data, "ROIContourSequence"):
-            number = whole(item, "ReferencedROINumber")
+        for number, item in rois:
             if number in values:
                 drawing.draw(names[number], values[number], _contours(item))
     except TagError as error:
@@ -96,6 +103,7 @@ class _Drawing:
     to_index: np.ndarray
     shape: tuple[int, ...]
     faults: list[str] = field(default_factory=list)
+    gaps: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def draw(self, name: str, value: int, contours: Iterator[tuple[str, np.ndarray]]) -> None:
@@ -119,10 +127,18 @@ class _Drawing:
                 mask ^= fill(indices[:, :2], (rows, columns))
         for place, mask in masks.items():
             self.painter.paint(place, mask, value)
+        self._look_for_gaps(name, sorted(place for place, mask in masks.items() if mask.any()))
         if beyond:
             self.notes.append(
                 f"{beyond} of {total} contours of '{name}' reach beyond the images and were cut off"
             )
+
+    def _look_for_gaps(self, name: str, places: list[int]) -> None:
+        """Tells of slices without a contour between an ROI's first and last."""
+        gaps = [one - before - 1 for before, one in itertools.pairwise(places) if one > before + 1]
+        if gaps:
+            told = f"'{name}' has none on {sum(gaps)} slices, in {len(gaps)} places between others"
+            (self.gaps if len(gaps) >= FEWEST_GAPS else self.notes).append(told)
 
 
 def _contour_fault(kind: str, indices: np.ndarray, place: int) -> str | None:
@@ -141,7 +157,7 @@ def _contour_fault(kind: str, indices: np.ndarray, place: int) -> str | None:
 def _faults(drawing: _Drawing, where: str) -> list[Problem]:
     found = drawing.faults
     if not found:
-        return []
+        return [Problem(where, _FILLED, "; ".join(drawing.gaps), _INTERPOLATE)][: len(drawing.gaps)]
     more = f" and {len(found) - LISTED} more" if len(found) > LISTED else ""
     return [Problem(where, _DRAWN, "; ".join(found[:LISTED]) + more, _MEND)]
 
@@ -158,6 +174,21 @@ def _open(path: Path) -> Any:
         found = f"an object of class {sop_class or 'none'}"
         raise DataError(Problem(str(path), rule, found, mend))
     return data
+
+
+def _roi_contours(data: Any) -> list[Any]:
+    """Returns those items of the ROIs that hold a contour."""
+    return [one for one in items(data, "ROIContourSequence") if items(one, "ContourSequence")]
+
+
+def _values(
+    names: Mapping[int, str], naming: Naming | None, *, drawn: Collection[int], where: str
+) -> Mapping[int, int]:
+    if naming is None:
+        return {number: number for number in names}
+    found = {number: name for number, name in names.items() if number in drawn}
+    empty = [name for number, name in names.items() if number not in drawn]
+    return naming.choose(found, where=where, empty=empty)
 
 
 def _frame_of_reference(data: Any) -> str:

@@ -86,7 +86,7 @@ def read_series(folder: Path, *, within: Path | None = None, whole_folder: bool 
     _check_size(folder, images, (*first.shape, len(found.frames)), found.affine)
     if listing.left_out:
         number = len(listing.left_out)
-        logger.warning("%s: %d files or folders are no DICOM and were left out", folder, number)
+        logger.warning("%s: %d files or folders beside the series are no DICOM", folder, number)
     return Series(
         volume=Volume(
             array=decode(found.frames, {image.path: image for image in images}, first.shape),

@@ -46,7 +46,7 @@ def check_names(
         rule = "at least one structure must be in every label file"
         listed = " ".join(note for note in found.notes if note.startswith(NOT_EVERYWHERE))
         mend = "unite names with --label STRUCTURE=NAME, or say --may-lack STRUCTURE"
-        raise ConfigError(Problem(str(root), rule, listed or "none", mend))
+        raise ConfigError(Problem(str(root), rule, listed.rstrip(".") or "none", mend))
     unnamed = {} if counts is None else {v: c for v, c in counts.unnamed.items() if v not in other}
     problems = [
         Problem(
