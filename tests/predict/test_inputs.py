@@ -154,8 +154,8 @@ def test_scans_of_one_name_are_refused_and_the_others_are_not(tmp_path: Path) ->
     assert sorted(path.name for path, _ in found.refused) == ["A.nii.gz", "a.nii"]
     for _, problem in found.refused:
         assert "name of its own" in problem.rule
-        assert "A.nii.gz and " in problem.found
-        assert "'a.nii'" in problem.found
+        assert "/A.nii.gz" in problem.found
+        assert "/a.nii" in problem.found
 
 
 def test_one_file_of_a_series_is_no_series(tmp_path: Path) -> None:
