@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fedgin.bench import growth, memory, preparation, rounds, runner, startup
+from fedgin.bench import (
+    growth,
+    memory,
+    payload,
+    peer,
+    preparation,
+    rounds,
+    runner,
+    startup,
+    surfaces,
+)
 from fedgin.bench.figures import Figure
 from fedgin.bench.options import BenchOptions
 from fedgin.bench.runner import GROUPS, run_benchmarks
@@ -35,9 +45,14 @@ def little_work(monkeypatch: pytest.MonkeyPatch) -> None:
         (startup, "MORE_ROUNDS", 2),
         (rounds, "WORK_SECONDS", 3.0),
         (preparation, "VOLUMES", 6),
-        (growth, "PARAMETERS", (2_000_000, 4_000_000, 8_000_000)),
+        (growth, "SITES", (2, 4, 8)),
+        (growth, "PARAMETERS", (500_000, 2_000_000, 4_000_000)),
         (memory, "MANY", 40),
         (memory, "STEPS", 20),
+        (surfaces, "VOLUMES", 8),
+        (payload, "ROUNDS", 2),
+        (payload, "STEPS", 3),
+        (peer, "STEPS", 20),
     ):
         monkeypatch.setattr(module, name, value)
 

@@ -30,7 +30,7 @@ class Budget:
 BUDGETS: Mapping[str, Mapping[str, Budget]] = MappingProxyType(
     {
         # Many short rounds: after long ones the sites' models have drifted apart.
-        "heart": MappingProxyType({"quick": Budget(8, 320), "study": Budget(40, 400)}),
+        "heart": MappingProxyType({"quick": Budget(8, 240), "study": Budget(40, 400)}),
         "abdomen": MappingProxyType({"quick": Budget(8, 480), "study": Budget(50, 1000)}),
     }
 )
