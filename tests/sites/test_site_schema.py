@@ -288,7 +288,7 @@ def test_patients_are_texts() -> None:
     assert read.split == PatientSplit(by="patient", train=("1",), test=("2",))
     problem = refused(split={"by": "patient", "train": [1]})
     assert problem.where == "s.yaml: key 'split.patient.train.0'"
-    assert "string" in problem.rule
+    assert (problem.rule, problem.mend) == ("the value must be text", "put it in quotes")
 
 
 def test_slabs_share_one_volume() -> None:

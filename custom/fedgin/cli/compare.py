@@ -104,7 +104,7 @@ def compare(
                 f"{dice[METHOD]:.3f}",
                 f"{gain:+.3f}",
             )
-    print_whole(table)
+    print_whole(console, table)
     for label, same in (("other modality", False), ("own modality", True)):
         if gains[same]:
             mean = sum(gains[same]) / len(gains[same])

@@ -61,7 +61,7 @@ def compare_dims(
                 on_run=lambda text: console.print(f"training {text}", highlight=False),
             )
         )
-    print_whole(dims_table(results))
+    print_whole(console, dims_table(results))
     equal = "optimizer steps" if minutes is None else f"wall time, {minutes:g} minutes of steps"
     console.print(
         f"equal {equal} for each model; {seeds} seeds, "

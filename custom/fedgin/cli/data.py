@@ -179,7 +179,7 @@ def _show(out: Path, content: SiteContent) -> None:
         for one in content.counts.structures:
             figures = (str(one.cases), f"{one.millilitres:.1f}", f"{one.mean:.1f}")
             table.add_row(Text(one.name), *figures)
-        print_whole(table)
+        print_whole(console, table)
         if content.counts.empty:
             _print(console, _without(content.counts.empty))
     for note in content.notes:

@@ -112,6 +112,6 @@ def _show(found: Rehearsal) -> None:
     for each in found.deviations():
         values = (each.key, each.exact, each.released, each.difference)
         table.add_row(*(Text(value) for value in values))
-    print_whole(table)
+    print_whole(console, table)
     words = describe(found.released, found.released_plan)
     console.print(words, markup=False, highlight=False, soft_wrap=True, end="")

@@ -62,7 +62,7 @@ def prepare(
         refusal = error
     if table.row_count:  # of the sites that are fit, whatever is wrong with the others
         console = Console()
-        print_whole(table)
+        print_whole(console, table)
         console.print(CHECK_HINT, highlight=False, soft_wrap=True)
     if refusal is not None:
         raise refusal

@@ -94,7 +94,7 @@ def train(
                     for name, value in per_class.items()
                 ),
             )
-    print_whole(table)
+    print_whole(console, table)
     written = [out / BEST_MODEL, out / LAST_MODEL] if run.validated else [out / LAST_MODEL]
     _say(console, [f"models: {', '.join(map(str, written))}"])
     released = release_best(
