@@ -55,6 +55,14 @@ def test_a_voxel_far_from_its_organ_is_told() -> None:
     assert "2 pieces between left and right: 22 planes" in finding.text
 
 
+@pytest.mark.parametrize(("lost", "told_of"), [((12,), False), ((12, 13), True), ((12, 15), True)])
+def test_one_plane_may_be_lost_and_two_may_not(lost: tuple[int, ...], told_of: bool) -> None:
+    slices = np.zeros(make_pair().label.array.shape, dtype=bool)
+    slices[:, :, list(lost)] = True
+    case = checked(changed(slices & (make_pair().label.array == LIVER), value=0))
+    assert [finding.rule for finding in found(case)] == ["pieces"] * told_of
+
+
 def test_what_comes_in_twos_may_lie_apart() -> None:
     label = make_pair().label.array
     names = {**NAMES, 3: "kidneys", 4: "background"}

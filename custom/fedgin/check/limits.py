@@ -13,3 +13,5 @@ TINY_ML = 0.1
 """A tenth of a thousandth of a liver: a slip of the brush rather than an organ."""
 MIXED_SPREADS = 2.0
 """Kidneys are about eight of their own spreads apart, muscles beside the spine five."""
+EMPTY_PLANES = 2
+"""A thin bridge between parts of an organ may be lost in one plane."""

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator
 
 from fedgin.check.finding import Finding
+from fedgin.check.limits import EMPTY_PLANES
 from fedgin.check.structures import Structure, plain_name
 from fedgin.check.subject import CheckedCase
 
@@ -35,7 +36,7 @@ def check_pieces(case: CheckedCase) -> Iterator[Finding]:
         if plain_name(name) not in ONE_PIECE:
             continue
         axis, empty = _most_empty(organ)
-        if empty:
+        if empty >= EMPTY_PLANES:
             letter = case.facts.orientation[axis]
             yield Finding(
                 "warning",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from fedgin.check.limits import (
+    EMPTY_PLANES,
     FEWEST_FOR_SPACING,
     MAX_TILT_DEGREES,
     MIXED_SPREADS,
@@ -49,7 +50,7 @@ RULES: Mapping[str, str] = MappingProxyType(
         "times the reference man's (masses of ICRP Publication 89 at 1.05 g/ml). Cut by the "
         "volume's face, it may be smaller; a gallbladder may be nearly empty.",
         "pieces": "Along each axis of the volume an organ that is one piece in everybody fills its "
-        "planes without a gap: " + ", ".join(ONE_PIECE) + ".",
+        f"planes, but for fewer than {EMPTY_PLANES}: " + ", ".join(ONE_PIECE) + ".",
         "same image": "No image stands twice, whatever the files' names and orientation.",
         "one patient, two ids": "No image stands under two patients.",
         "same label map": "No two patients have the same label map, beside different images.",
