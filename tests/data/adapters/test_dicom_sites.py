@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 from chaos_tree import CT, MR, write_patients
 from site_files import make_site, problems_of
 from test_index import read, run
@@ -144,6 +146,22 @@ def test_an_unreadable_series_is_excluded_and_the_others_are_used(tmp_path: Path
     cases = list_cases(site, get_task("abdomen"))
     assert [case.patient for case in cases] == ["anna", "carl"]
     assert "unreadable: " in out.read_text()
+
+
+@pytest.mark.parametrize("damaged", [b"", b"text", b"\0" * 128 + b"DICM" + b"\x7f" * 300])
+def test_a_damaged_label_file_is_told_by_name_and_by_the_exit_code(
+    tmp_path: Path, damaged: bytes
+) -> None:
+    names = dict.fromkeys(("anna", "bert", "carl"), ("liver", "spleen"))
+    root = write_export(tmp_path / "export", names)
+    (root / "bert" / "seg.dcm").write_bytes(damaged)
+    out = tmp_path / "h.yaml"
+    arguments = ["data", "index", "dicom", str(root), "--out", str(out)]
+    result = CliRunner().invoke(build_app(), arguments, terminal_width=200)
+    assert result.exit_code == 1
+    assert re.search(r"left out: 1 x unreadable.*: bert/seg\.dcm", result.output), result.output
+    assert "1 file could not be read, and the exit code is 1" in result.output
+    assert "2 CT cases of 2 patients" in result.output
 
 
 def test_a_listed_series_can_be_excluded_by_its_name(tmp_path: Path) -> None:
