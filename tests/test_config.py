@@ -245,3 +245,19 @@ def test_an_error_shows_all_its_problems_numbered() -> None:
 def test_an_error_without_a_problem_cannot_be_made() -> None:
     with pytest.raises(ValueError, match="at least one"):
         FedginError([])
+
+
+@pytest.mark.parametrize(
+    ("content", "mend"),
+    [
+        (b"images: */image.nii.gz\n", "put a pattern that begins with * in quotes"),
+        (b"patient: M\xfcller\n", "save the file as UTF-8"),
+        (b"a: [1\n", "correct the syntax"),
+    ],
+)
+def test_what_is_no_yaml_is_told_with_what_helps(tmp_path: Path, content: bytes, mend: str) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        read_mapping(file)
+    assert caught.value.problems[0].mend == mend

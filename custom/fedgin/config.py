@@ -135,7 +135,7 @@ def read_mapping(path: Path, *, bounds: Bounds | None = None) -> dict[str, Any]:
 
 
 def _mend_of_syntax(reason: str) -> str:
-    if "alias" in reason:
+    if "scanning an alias" in reason:
         return "put a pattern that begins with * in quotes"
     if "codec can't decode" in reason:
         return "save the file as UTF-8"

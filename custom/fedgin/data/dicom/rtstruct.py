@@ -48,8 +48,8 @@ def read_rtstruct(path: Path, series: Series, *, naming: Naming | None = None) -
         naming: What the site calls the ROIs; by default every ROI keeps its number and its name.
 
     Returns:
-        The labels; notes say how many contours reach beyond the images, and what lies in two or
-        three pieces one above the other.
+        The labels; notes say how many contours reach beyond the images, and on how many slices
+        between others an ROI has no contour.
 
     Raises:
         DataError: The file is unreadable or no RTSTRUCT, belongs to another series, holds open
@@ -157,7 +157,9 @@ def _contour_fault(kind: str, indices: np.ndarray, place: int) -> str | None:
 def _faults(drawing: _Drawing, where: str) -> list[Problem]:
     found = drawing.faults
     if not found:
-        return [Problem(where, _FILLED, "; ".join(drawing.gaps), _INTERPOLATE)][: len(drawing.gaps)]
+        # Of contours that are wrong, gaps are what follows.
+        gaps = "; ".join(drawing.gaps)
+        return [Problem(where, _FILLED, gaps, _INTERPOLATE)] if gaps else []
     more = f" and {len(found) - LISTED} more" if len(found) > LISTED else ""
     return [Problem(where, _DRAWN, "; ".join(found[:LISTED]) + more, _MEND)]
 
