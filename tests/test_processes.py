@@ -6,7 +6,10 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import NoReturn
 
 from fedgin.processes import Lost, map_in_processes
@@ -22,6 +25,10 @@ def square_or_die(number: int) -> int:
 
 def pid_of(number: int) -> int:
     return os.getpid()
+
+
+def blocked(number: int) -> set[int]:
+    return {int(name) for name in signal.pthread_sigmask(signal.SIG_BLOCK, [])}
 
 
 def sleep_long(number: int) -> NoReturn:
@@ -54,3 +61,18 @@ def test_processes_end_when_nobody_wants_more_results() -> None:
             next(results)
             raise AssertionError("no result was to come")
     assert multiprocessing.active_children() == []
+
+
+def test_the_first_process_too_is_deaf_to_the_terminals_interrupt() -> None:
+    # Its own interpreter: the tracker of resources starts once in a process, with the first worker.
+    script = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from test_processes import blocked, map_in_processes\n"
+        "if __name__ == '__main__':\n"
+        "    print(sorted(map_in_processes(blocked, [0, 1], workers=2)))\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True
+    )
+    sigint = int(signal.SIGINT)
+    assert run.stdout == f"[(0, {{{sigint}}}), (1, {{{sigint}}})]\n"

@@ -11,6 +11,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
@@ -90,6 +91,8 @@ class _Worker(Generic[Item, Result]):
     def __init__(self, function: Callable[[Item], Result]) -> None:
         # A forked process would inherit other libraries' threads and not their state.
         context = multiprocessing.get_context("spawn")
+        # Started with the first process, the tracker would unblock the signal that it blocks.
+        resource_tracker.ensure_running()
         self.connection, other = context.Pipe()
         self._process = context.Process(target=_serve, args=(other, function), daemon=True)
         with _interrupt_later():
