@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import subprocess
+import threading
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 
 from fedgin.flare.simulation import stop
@@ -30,6 +31,8 @@ class Lanes:
         self.generation = 0
         self._federations = ThreadPoolExecutor(max_workers=1)
         self._simulator: subprocess.Popen[bytes] | None = None
+        self._stopped = False
+        self._lock = threading.Lock()
 
     def pooled(self, run: PlannedRun) -> Future[None]:
         """Trains and measures a run that does not federate."""
@@ -56,9 +59,11 @@ class Lanes:
         self.generation += 1
 
     def stop(self) -> None:
-        """Ends everything that runs."""
-        if self._simulator is not None:
-            stop(self._simulator)
+        """Ends everything that runs; a federation that is about to start ends at its start."""
+        with self._lock:
+            self._stopped = True
+            if self._simulator is not None:
+                stop(self._simulator)
         self._federations.shutdown(wait=False, cancel_futures=True)
         if self._pool is not None:
             processes = list((self._pool._processes or {}).values())
@@ -72,7 +77,10 @@ class Lanes:
         run_federation(self._definition, run, on_start=self._started)
 
     def _started(self, process: subprocess.Popen[bytes]) -> None:
-        self._simulator = process
+        with self._lock:
+            self._simulator = process
+            if self._stopped:
+                stop(process)
 
     def _workers_pool(self) -> ProcessPoolExecutor:
         if self._pool is None:
