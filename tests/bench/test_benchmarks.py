@@ -42,7 +42,7 @@ def little_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """Other tests use the processors meanwhile: that figures come is tested, not what they are."""
     for module, name, value in (
         (startup, "REPEATS", 1),
-        (startup, "MORE_ROUNDS", 2),
+        (startup, "ROUNDS", 2),
         (rounds, "WORK_SECONDS", 3.0),
         (preparation, "VOLUMES", 6),
         (growth, "SITES", (2, 4, 8)),

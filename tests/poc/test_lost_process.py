@@ -39,8 +39,8 @@ def test_a_process_killed_again_and_again_leaves_the_others_running(
         tiny_job(
             "killed_twice",
             f"num_rounds={ROUNDS}",
-            "wait_time_after_min_received=20",
-            "validation_timeout=60",
+            "wait_time_after_min_received=12",
+            "validation_timeout=40",
         )
     )
     federation.wait_for_line(job, f"round 2 of {ROUNDS}: begins")

@@ -21,8 +21,8 @@ def test_the_others_finish_and_the_result_says_who_contributed(
         tiny_job(
             "lost_site",
             f"num_rounds={ROUNDS}",
-            "wait_time_after_min_received=15",
-            "validation_timeout=60",
+            "wait_time_after_min_received=10",
+            "validation_timeout=40",
         )
     )
     federation.wait_for_line(job, f"round 2 of {ROUNDS}: begins")
