@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import psutil
@@ -25,8 +26,10 @@ def test_a_federation_that_was_about_to_start_does_not_outlive_the_stop(tmp_path
     )
     open_folder(definition)
     lanes = Lanes(definition, workers=1)
-    federation = lanes.federate(definition.runs[0])  # exports its job first
-    lanes.stop()
+    federation = lanes.federate(definition.runs[0])
+    while not federation.running():
+        time.sleep(0.001)
+    lanes.stop()  # while the job is being exported
     with pytest.raises(SimulationError, match="a run must leave a report"):
         federation.result(timeout=60)
     ours = str(tmp_path)
